@@ -1,0 +1,39 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/ready: requirements-dev.txt pyproject.toml clients/python/pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e clients/python
+	@touch $@
+
+setup: .venv/ready ## the environment, from hashed requirements
+
+demo: .venv/ready ## a vault on this machine, and the main job before your eyes (ONCE=1 exits at the end)
+	$(BIN)/strongroom dev --demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+
+test: .venv/ready ## every test, on real OpenBao and PostgreSQL
+	$(BIN)/pytest
+
+faults: .venv/ready ## the long campaigns that `test` leaves out: a hundred kills, and their like
+	$(BIN)/pytest -m campaign
+
+lint: .venv/ready ## style, types, import arrow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: .venv/ready ## compile the hashed requirements again
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra dev --group dev -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group build -o requirements-build.txt
+
+clean: ## the environment and the caches; never the vault under .strongroom
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help setup demo test faults lint lock clean

@@ -1,0 +1,89 @@
+"""Client of the Strongroom vault: keep tokens, not personal data; open them for payment alone.
+
+>>> from strongroom import Strongroom
+>>> vault = Strongroom.from_env()
+>>> vault.tokenize("cust-8472", {"pan": "ABCPE1234F"})["pan"].token
+'tok_pan_…'
+"""
+
+from strongroom.aio import AsyncPayment, AsyncStrongroom
+from strongroom.client import Payment, Strongroom
+from strongroom.errors import (
+    BadRequest,
+    ClientError,
+    Conflict,
+    Erased,
+    Faulty,
+    InvalidValue,
+    KeyReused,
+    Misused,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    OutcomeUnknown,
+    PolicyDenied,
+    Problem,
+    ProtocolError,
+    Refused,
+    Tampered,
+    Throttled,
+    Unavailable,
+    Unreachable,
+)
+from strongroom.results import (
+    Erasure,
+    Event,
+    Field,
+    Found,
+    Inspected,
+    Masked,
+    NotDone,
+    NotTokenized,
+    Opened,
+    Policy,
+    Tokenized,
+)
+from strongroom.settings import Options
+from strongroom.values import Value
+from strongroom.verbs import EventFilter
+
+__all__ = [
+    "AsyncPayment",
+    "AsyncStrongroom",
+    "BadRequest",
+    "ClientError",
+    "Conflict",
+    "Erased",
+    "Erasure",
+    "Event",
+    "EventFilter",
+    "Faulty",
+    "Field",
+    "Found",
+    "Inspected",
+    "InvalidValue",
+    "KeyReused",
+    "Masked",
+    "Misused",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotDone",
+    "NotFound",
+    "NotTokenized",
+    "Opened",
+    "Options",
+    "OutcomeUnknown",
+    "Payment",
+    "Policy",
+    "PolicyDenied",
+    "Problem",
+    "ProtocolError",
+    "Refused",
+    "Strongroom",
+    "Tampered",
+    "Throttled",
+    "Tokenized",
+    "Unavailable",
+    "Unreachable",
+    "Value",
+]

@@ -1,0 +1,1 @@
+"""What auditors ask, answered from verified events: collected once, shown as terminal, CSV, JSON or HTML."""

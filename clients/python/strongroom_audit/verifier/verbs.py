@@ -1,0 +1,21 @@
+"""Which plane's workers write which events: a process that was broken into tells of its own plane alone."""
+
+PLANES = {
+    b"tokenize": "ingest",
+    b"detokenize": "reveal",
+    b"search": "reveal",
+    b"inspect": "reveal",
+    b"erase": "office",
+    b"credentials": "control",
+    b"policy": "control",
+    b"events": "audit",
+    b"log_retention": "audit",
+}
+"""Every verb but `authenticate`, which each plane writes of those it refuses."""
+
+KNOWN = frozenset(PLANES) | {b"authenticate"}
+
+
+def own(plane: str) -> frozenset[bytes]:
+    """The verbs a worker of this plane may write."""
+    return frozenset(verb for verb, due in PLANES.items() if due == plane) | {b"authenticate"}

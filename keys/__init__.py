@@ -1,0 +1,1 @@
+"""Key management for Strongroom. Knows nothing of the service that uses it."""

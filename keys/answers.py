@@ -1,0 +1,246 @@
+"""What the key server's answers mean: the one table from status and text to our errors. Pure.
+
+Server text is read to choose an error and then forgotten: a transit error body can quote plaintext.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from keys.errors import Busy, KeysError, Misconfigured, Refused, Retired, Sealed, Tampered, Unreachable
+
+T = TypeVar("T")
+
+_PREFIXED = re.compile(r"vault:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]{1,4096}={0,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. The body stays out of `repr`: it may hold plaintext or a token."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def good(self) -> "Reply":
+        """Itself, if it is a good answer. Raises: KeysError."""
+        if not self.ok:
+            raise error_for(self)
+        return self
+
+    def read(self, kind: type[T]) -> T:
+        """The body of a good answer as `kind`. Raises: KeysError for a bad one, or for another shape."""
+        return self.good().shaped(kind)
+
+    def shaped(self, kind: type[T]) -> T:
+        """The body as `kind`, whatever the status. Raises: Misconfigured."""
+        try:
+            return msgspec.json.decode(self.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        # Raised out here, not in the handler: `from None` hides a cause but keeps it on the exception.
+        raise Misconfigured("answer not in the expected shape")
+
+
+class Item(msgspec.Struct):
+    """One result of a batch; which fields are there depends on the verb."""
+
+    ciphertext: str = ""
+    plaintext: str = ""
+    hmac: str = ""
+    error: str = ""
+
+    def wrapped(self) -> str:
+        """The ciphertext of an item that was wrapped. Raises: KeysError."""
+        self._good()
+        versioned(self.ciphertext)
+        return self.ciphertext
+
+    def digest(self) -> bytes:
+        """The 32 bytes of an item that was indexed. Raises: KeysError."""
+        self._good()
+        return _exactly(32, versioned(self.hmac)[1])
+
+    def dek(self) -> bytes | KeysError:
+        """The 32-byte DEK of an item that was unwrapped, or why it alone was not."""
+        if self.error:
+            return error_in(self.error)
+        try:
+            dek = decoded(self.plaintext)
+        except Misconfigured as failure:
+            return failure
+        return dek if len(dek) == 32 else Tampered("not a DEK")
+
+    def _good(self) -> None:
+        if self.error:
+            raise error_in(self.error)
+
+
+class _Results(msgspec.Struct):
+    batch_results: list[Item]
+
+
+class _Batch(msgspec.Struct):
+    data: _Results
+
+
+def items_of(reply: Reply, *, expected: int) -> list[Item]:
+    """A batch's results, one per input. Raises: KeysError.
+
+    When every item fails the status is 400 whatever was asked for, with the items in the body.
+    """
+    each_failed = reply.status == 400 and b'"batch_results"' in reply.body
+    batch = reply.shaped(_Batch) if each_failed else reply.read(_Batch)
+    if len(batch.data.batch_results) != expected:
+        raise Misconfigured("batch of another length")
+    return batch.data.batch_results
+
+
+class _Signature(msgspec.Struct):
+    signature: str
+
+
+class Signed(msgspec.Struct):
+    """The answer to `sign`."""
+
+    data: _Signature
+
+    def signature(self) -> tuple[int, bytes]:
+        """(key version, 64 bytes). Raises: Misconfigured."""
+        version, raw = versioned(self.data.signature)
+        return version, _exactly(64, raw)
+
+
+class KeySettings(msgspec.Struct, frozen=True):
+    """What matters about a transit key."""
+
+    type: str
+    derived: bool
+    exportable: bool
+    allow_plaintext_backup: bool
+    deletion_allowed: bool
+    latest_version: int
+    min_decryption_version: int
+    min_encryption_version: int
+
+
+class KeyRead(msgspec.Struct):
+    """The answer to reading a key of any type."""
+
+    data: KeySettings
+
+
+class _Version(msgspec.Struct):
+    public_key: str
+
+
+class _Versions(msgspec.Struct):
+    type: str
+    keys: dict[int, _Version]
+
+
+class PublicKeys(msgspec.Struct):
+    """The answer to reading a signing key."""
+
+    data: _Versions
+
+    def by_version(self) -> dict[int, bytes]:
+        """Raw 32-byte Ed25519 public keys. Raises: Misconfigured."""
+        if self.data.type != "ed25519":
+            raise Misconfigured("not an Ed25519 key")
+        return {version: _exactly(32, decoded(v.public_key)) for version, v in self.data.keys.items()}
+
+
+class Capabilities(msgspec.Struct):
+    """The answer to `capabilities-self`, which also repeats the first path's under a name of its own."""
+
+    data: dict[str, list[str]]
+
+
+class _Errors(msgspec.Struct):
+    errors: list[str] = []
+
+
+def error_for(reply: Reply) -> KeysError:
+    """Our error for an answer that is not a good one."""
+    try:
+        text = " ".join(msgspec.json.decode(reply.body, type=_Errors).errors)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = ""
+    if reply.status == 400:
+        return error_in(text)
+    if reply.status == 500 and "active cluster node not found" in text:
+        return Sealed("no leader")
+    kind, rule = _BY_STATUS.get(reply.status, (Misconfigured, f"unexpected status {reply.status}"))
+    return kind(rule)
+
+
+def error_in(text: str) -> KeysError:
+    """Our error for the text of a 400, or of one item of a batch."""
+    return next((kind(rule) for part, kind, rule in _BY_TEXT if part in text), Misconfigured("bad request"))
+
+
+# A standby that has not heard of a rotation yet says "too new": it passes within 100 ms (transit.md §8).
+_BY_TEXT: tuple[tuple[str, type[KeysError], str], ...] = (
+    ("message authentication failed", Tampered, "does not authenticate"),
+    ("too old", Retired, "version retired"),
+    ("version is too new", Busy, "standby behind"),
+    ("invalid ciphertext", Tampered, "not a wrapped DEK"),
+    ("high complexity", Misconfigured, "batch too large"),
+    ("encryption key not found", Misconfigured, "no such key"),
+)
+
+_BY_STATUS: dict[int, tuple[type[KeysError], str]] = {
+    403: (Refused, "not permitted"),
+    404: (Misconfigured, "no such path or key"),
+    405: (Misconfigured, "no such operation"),
+    412: (Busy, "standby behind"),
+    429: (Busy, "quota or standby"),
+    472: (Busy, "standby"),
+    473: (Busy, "standby"),
+    500: (Sealed, "internal error"),  # as a rule the audit device cannot write
+    501: (Sealed, "not initialised"),
+    502: (Unreachable, "gateway"),
+    503: (Sealed, "sealed"),
+    504: (Unreachable, "gateway"),
+}
+
+
+def is_versioned(text: str) -> bool:
+    """Whether `text` has the form transit writes, `vault:v<N>:<base64>`."""
+    return _PREFIXED.fullmatch(text) is not None
+
+
+def versioned(text: str) -> tuple[int, bytes]:
+    """(key version, bytes) of `vault:v<N>:<base64>`. Raises: Misconfigured."""
+    match = _PREFIXED.fullmatch(text)
+    if match is None:
+        raise Misconfigured("answer not in the expected shape")
+    return int(match[1]), decoded(match[2])
+
+
+def decoded(text: str) -> bytes:
+    """Strict base64. Raises: Misconfigured."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise Misconfigured("answer not in the expected shape")
+
+
+def _exactly(length: int, raw: bytes) -> bytes:
+    if len(raw) != length:
+        raise Misconfigured("answer of another length")
+    return raw
+
+
+def encoded(raw: bytes) -> str:
+    """Base64, as transit wants its inputs."""
+    return base64.b64encode(raw).decode("ascii")

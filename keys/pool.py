@@ -1,0 +1,146 @@
+"""DEKs ready to use. Wrapped ahead of time in batches and stored before they are handed out, so that
+sealing a value costs no call to the key server and survives its short absence.
+
+    pooled (leased) → used by one record | burnt
+A DEK that was handed out never comes back: whoever took it used it or lost it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keys.envelope import DEK_BYTES, DEK_ID_BYTES
+from keys.errors import KeysError, PoolEmpty
+from keys.keystore import CANARY, Keystore
+from keys.ring import Wrapper
+
+BATCH = 128
+_SECOND = 1_000_000
+_TURNS = 5
+"""Refills one taker waits for: the one under way, his own, and some for what others take meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dek:
+    """A data key in the clear. Lives until its list is committed."""
+
+    dek_id: bytes
+    key: bytes
+    lease_until: int
+    """On the keystore database's clock, µs. A record may not be committed later."""
+
+
+class Pool:
+    """DEKs of every tenant this worker serves, refilled in the background."""
+
+    def __init__(
+        self,
+        wrapper: Wrapper,
+        keystore: Keystore,
+        *,
+        now: Callable[[], int],
+        random: Callable[[int], bytes],
+        size: int = 512,
+        lease: int = 1800 * _SECOND,
+    ) -> None:
+        """`size` DEKs are kept for each tenant, each usable for `lease` µs after it was stored."""
+        self._wrapper = wrapper
+        self._keystore = keystore
+        self._now = now
+        self._random = random
+        self.size = size
+        self._lease = lease
+        self._ready: dict[str, deque[tuple[int, Dek]]] = {}
+        self._refills: dict[str, asyncio.Task[None]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    def level(self, tenant: str) -> int:
+        """How many DEKs of a tenant are ready and within their lease."""
+        self._drop_stale(tenant)
+        return len(self._ready.get(tenant, ()))
+
+    def lowest(self) -> int | None:
+        """The level of the tenant with the fewest DEKs, or None while no tenant is known."""
+        return min((self.level(tenant) for tenant in self._ready), default=None)
+
+    async def take(self, tenant: str, count: int) -> list[Dek]:
+        """`count` DEKs that nobody else will get. Raises: PoolEmpty, or why none could be made."""
+        taken = self._pop(tenant, count)
+        if taken is None:
+            # One at a time: whoever asks for many must not find that others took what was made for him.
+            async with self._turns.setdefault(tenant, asyncio.Lock()):
+                taken = await self._make_and_pop(tenant, count)
+        if len(self._ready[tenant]) < self.size // 2:
+            self._refill_soon(tenant)
+        return taken
+
+    async def warm(self, tenant: str) -> None:
+        """Fill a tenant's pool, and plant its canary. Raises: KeysError."""
+        canary = await self._wrapper.wrap(tenant, {CANARY: self._random(DEK_BYTES)})
+        await self._keystore.plant_canary(tenant, canary[0])
+        if self.level(tenant) < self.size:
+            await self._refill(tenant, at_least=self.size)
+
+    def drain(self, tenant: str) -> None:
+        """Throw away what is pooled: a lease turned out to be over sooner than thought."""
+        self._ready.get(tenant, deque()).clear()
+
+    async def close(self) -> None:
+        """Stop refilling and forget every key."""
+        for task in list(self._refills.values()):
+            task.cancel()
+        await asyncio.gather(*self._refills.values(), return_exceptions=True)
+        self._ready.clear()
+
+    def _pop(self, tenant: str, count: int) -> list[Dek] | None:
+        self._drop_stale(tenant)
+        ready = self._ready.setdefault(tenant, deque())
+        return [ready.popleft()[1] for _ in range(count)] if len(ready) >= count else None
+
+    async def _make_and_pop(self, tenant: str, count: int) -> list[Dek]:
+        for _ in range(_TURNS):
+            taken = self._pop(tenant, count)
+            if taken is not None:
+                return taken
+            await self._refill(tenant, at_least=count + self.size // 2)
+        raise PoolEmpty
+
+    def _drop_stale(self, tenant: str) -> None:
+        ready = self._ready.get(tenant)
+        while ready and ready[0][0] <= self._now():
+            ready.popleft()
+
+    async def _refill(self, tenant: str, *, at_least: int) -> None:
+        """Join the refill under way, or start one; at most one runs for a tenant."""
+        await asyncio.shield(self._refill_soon(tenant, at_least=at_least))
+
+    def _refill_soon(self, tenant: str, *, at_least: int = 0) -> "asyncio.Task[None]":
+        running = self._refills.get(tenant)
+        if running is not None and not running.done():
+            return running
+        task = asyncio.get_running_loop().create_task(self._fill(tenant, max(at_least, self.size)))
+        task.add_done_callback(_seen)
+        self._refills[tenant] = task
+        return task
+
+    async def _fill(self, tenant: str, goal: int) -> None:
+        ready = self._ready.setdefault(tenant, deque())
+        missing = max(goal - len(ready), 1)
+        batches = [min(BATCH, missing - start) for start in range(0, missing, BATCH)]
+        for batch in await asyncio.gather(*(self._make(tenant, count) for count in batches)):
+            ready.extend(batch)
+
+    async def _make(self, tenant: str, count: int) -> list[tuple[int, Dek]]:
+        deks = {self._random(DEK_ID_BYTES): self._random(DEK_BYTES) for _ in range(count)}
+        # Half the lease on our own clock: a commit near the end of the real one would be refused.
+        usable_until = self._now() + self._lease // 2
+        wrapped = await self._wrapper.wrap(tenant, deks)
+        until = await self._keystore.insert(tenant, wrapped, lease=self._lease)
+        return [(usable_until, Dek(dek_id, key, until)) for dek_id, key in deks.items()]
+
+
+def _seen(task: "asyncio.Task[None]") -> None:
+    """A background refill that failed is tried again by the next `take`; its error is not lost there."""
+    if not task.cancelled() and isinstance(task.exception(), KeysError):
+        return

@@ -1,0 +1,248 @@
+"""`Transit`: the five Protocols of keys/ring.py on HashiCorp Vault or OpenBao transit.
+
+Blocking calls run in threads of its own. Every operation is free of side effects, so what failed for a
+passing reason is tried again until the deadline; nothing else is.
+"""
+
+import asyncio
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from keys.answers import (
+    Capabilities,
+    Item,
+    KeyRead,
+    KeySettings,
+    PublicKeys,
+    Reply,
+    Signed,
+    encoded,
+    is_versioned,
+    items_of,
+)
+from keys.envelope import DEK_BYTES, DEK_ID_BYTES, bind
+from keys.errors import Busy, KeysError, Misconfigured, Tampered, Unreachable
+from keys.identity import Identity
+from keys.login import Login, Server
+from keys.ring import WrappedDek
+
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - one item of a list
+
+CHUNK = 128
+"""Items in one call: OpenBao refuses JSON with more than 1,000 strings."""
+
+_NAME = re.compile(r"[a-z0-9_-]{1,128}")
+_FIRST_PAUSE = 0.05
+_STANDBY_PAUSES = (0.05, 0.1, 0.2)
+"""A standby learns of a rotation within 100 ms; a version still unknown after these was never made."""
+
+
+def kek_of(tenant: str) -> str:
+    """The name of a tenant's KEK."""
+    return f"kek-{tenant}"
+
+
+def context_of(tenant: str, dek_id: bytes) -> str:
+    """What a wrapped DEK is bound to: base64 of the tenant and the DEK's own id."""
+    return encoded(bind(["strongroom/kek/v1", tenant, dek_id]))
+
+
+class Transit:
+    """A key server as one identity sees it."""
+
+    def __init__(
+        self,
+        server: Server,
+        identity: Identity,
+        *,
+        mount: str = "strongroom",
+        threads: int = 4,
+        deadline: float = 2.5,
+    ) -> None:
+        """`threads` bounds the calls under way; `deadline`: seconds for one verb, with retries and login."""
+        self._mount = checked_name(mount)
+        self._deadline = deadline
+        self._login = Login(server, identity, connections=threads)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="transit")
+
+    async def wrap(self, tenant: str, deks: Mapping[bytes, bytes]) -> list[WrappedDek]:
+        """Wrap `{dek_id: 32-byte DEK}`, in order. Raises: KeysError."""
+        if any(len(i) != DEK_ID_BYTES or len(d) != DEK_BYTES for i, d in deks.items()):
+            raise Misconfigured("a DEK of another length")
+        path = self._path("encrypt", kek_of(tenant))
+
+        def some(part: Sequence[tuple[bytes, bytes]], until: float) -> list[WrappedDek]:
+            inputs = [{"plaintext": encoded(dek), "context": context_of(tenant, i)} for i, dek in part]
+            items = self._batch(path, inputs, until)
+            return [WrappedDek(i, item.wrapped()) for (i, _), item in zip(part, items, strict=True)]
+
+        return await self._in_chunks(list(deks.items()), some)
+
+    async def unwrap(
+        self, tenant: str, wrapped: Sequence[WrappedDek], *, batch: str
+    ) -> list[bytes | KeysError]:
+        """Unwrap each, in order: a DEK, or that item's own Tampered / Retired. Raises: KeysError."""
+        path = self._path("decrypt", kek_of(tenant))
+        until = self._until()
+
+        def some(part: Sequence[WrappedDek], until: float) -> list[bytes | KeysError]:
+            inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
+            return [item.dek() for item in self._batch(path, inputs, until, batch=batch)]
+
+        # What does not even look like transit's writing is not sent: its neighbours must not wait for it.
+        found: list[bytes | KeysError] = [Tampered("not a wrapped DEK") for _ in wrapped]
+        due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
+        for pause in (*_STANDBY_PAUSES, None):
+            opened = await self._in_chunks([wrapped[place] for place in due], some, until)
+            for place, one in zip(due, opened, strict=True):
+                found[place] = one
+            due = [place for place in due if isinstance(found[place], Busy)]
+            if not due or pause is None:
+                break
+            await asyncio.sleep(pause)
+        return [Tampered("no such version") if isinstance(one, Busy) else one for one in found]
+
+    async def index(
+        self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
+    ) -> list[bytes]:
+        """HMAC-SHA-256 of each input, 32 bytes each; `key_version` pins an older key. Raises: KeysError."""
+        path = self._path("hmac", key)
+
+        def some(part: Sequence[bytes], until: float) -> list[bytes]:
+            hashed = [{"input": encoded(raw)} for raw in part]
+            return [item.digest() for item in self._batch(path, hashed, until, key_version=key_version)]
+
+        return await self._in_chunks(inputs, some)
+
+    async def sign(self, key: str, message: bytes) -> tuple[int, bytes]:
+        """Ed25519: (key version, 64-byte signature). Raises: KeysError."""
+        path, body = self._path("sign", key), _json({"input": encoded(message)})
+        reply = await self._send("post", path, body)
+        return reply.read(Signed).signature()
+
+    async def public_keys(self, key: str) -> dict[int, bytes]:
+        """Raw 32-byte Ed25519 public keys by version. Raises: KeysError."""
+        reply = await self._send("get", self._path("keys", key))
+        return reply.read(PublicKeys).by_version()
+
+    async def key_settings(self, name: str) -> KeySettings:
+        """How a key is set up. Raises: KeysError."""
+        reply = await self._send("get", self._path("keys", name))
+        return reply.read(KeyRead).data
+
+    async def probe(self, tenant: str | None = None, known: WrappedDek | None = None) -> None:
+        """A canary through everything a real call meets, the audit device included. Raises: KeysError.
+
+        With a tenant it wraps a DEK nobody uses; with a known DEK as well it unwraps that one; with neither
+        (planes that may do nothing of the kind) it reads a public key.
+        """
+        if tenant is None:
+            await self.key_settings("authority")
+        elif known is None:
+            await self.wrap(tenant, {secrets.token_bytes(16): secrets.token_bytes(32)})
+        else:
+            opened = (await self.unwrap(tenant, [known], batch="canary"))[0]
+            if isinstance(opened, KeysError):
+                raise opened
+
+    async def capabilities(self, paths: Sequence[str]) -> dict[str, frozenset[str]]:
+        """What this identity may do on each path, as the key server judges it. Raises: KeysError."""
+        reply = await self._send("post", "sys/capabilities-self", _json({"paths": list(paths)}))
+        data = reply.read(Capabilities).data
+        return {path: frozenset(data.get(path, ["unknown"])) for path in paths}
+
+    async def attempt(self, method: str, path: str, body: Mapping[str, object] | None = None) -> int:
+        """The bare status of one request, for the start-up check that it is refused. Raises: KeysError."""
+        raw = None if body is None else _json(body)
+        return await self._run(lambda until: self._login.send(method, path, raw, until=until).status)
+
+    @property
+    def mount(self) -> str:
+        return self._mount
+
+    async def aclose(self) -> None:
+        """Give the token back and let the threads go."""
+        farewell = partial(self._login.close, time.monotonic() + 0.5)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await asyncio.get_running_loop().run_in_executor(self._threads, farewell)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _send(self, method: str, path: str, body: bytes | None = None) -> Reply:
+        """One good answer."""
+        return await self._run(lambda until: self._login.send(method, path, body, until=until).good())
+
+    def _batch(
+        self,
+        path: str,
+        inputs: list[dict[str, str]],
+        until: float,
+        *,
+        batch: str | None = None,
+        key_version: int | None = None,
+    ) -> list[Item]:
+        """One call; an item that failed says so in its own place."""
+        body: dict[str, object] = {"batch_input": inputs, "partial_failure_response_code": 200}
+        if key_version is not None:
+            body["key_version"] = key_version
+        reply = self._login.send("post", path, _json(body), until=until, batch=batch)
+        return items_of(reply, expected=len(inputs))
+
+    async def _in_chunks(
+        self, items: Sequence[I], work: Callable[[Sequence[I], float], list[T]], until: float | None = None
+    ) -> list[T]:
+        """`work` on at most CHUNK items at a time, chunks side by side, results in order."""
+        parts = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+        runs = [self._run(partial(work, part), until) for part in parts]
+        return [result for done in await asyncio.gather(*runs) for result in done]
+
+    async def _run(self, work: Callable[[float], T], until: float | None = None) -> T:
+        """`work(until)` in a thread; again, after a pause, while it fails for a passing reason."""
+        until = self._until() if until is None else until
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self._once(work, until)
+            except KeysError as failure:
+                wait = pause * (0.5 + random.random())  # noqa: S311 - spreads retries, protects nothing
+                if not failure.transient or time.monotonic() + wait >= until:
+                    raise
+            await asyncio.sleep(wait)
+            pause = min(2 * pause, 0.4)
+
+    async def _once(self, work: Callable[[float], T], until: float) -> T:
+        loop = asyncio.get_running_loop()
+        left = max(0.0, until - time.monotonic())
+        try:
+            async with asyncio.timeout(left):
+                return await loop.run_in_executor(self._threads, work, until)
+        except TimeoutError:
+            pass
+        raise Unreachable("deadline")
+
+    def _until(self) -> float:
+        return time.monotonic() + self._deadline
+
+    def _path(self, verb: str, name: str) -> str:
+        return f"{self._mount}/{verb}/{checked_name(name)}"
+
+
+def checked_name(name: str) -> str:
+    """A name that stays one segment of a path. Raises: Misconfigured."""
+    if _NAME.fullmatch(name) is None:
+        raise Misconfigured("not a name of a key or mount")
+    return name
+
+
+def _json(body: Mapping[str, object]) -> bytes:
+    return msgspec.json.encode(body)

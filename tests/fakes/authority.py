@@ -1,0 +1,245 @@
+"""The authority's tables in memory, a clock to be set, and a control plane built on both."""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.fakes.ring import FakeRing
+from vault.errors import ServiceError
+from vault.log.lists import SignedList, WorkerKey
+from vault.log.writer import LogWriter
+from vault.model.ask import Caller
+from vault.model.grants import parse_grant
+from vault.model.register import DOMAIN, Register, StoredRegister, to_bytes
+from vault.policy.load import DEFAULT, parse_toml
+from vault.service.access_token import Expected
+from vault.service.amend import Control
+from vault.service.authenticate import Authenticator
+from vault.service.authority_keys import PublicKeys
+from vault.service.client_secrets import SecretVerifier
+from vault.service.credentials import Issued, NewCredential, create
+from vault.service.failed_logins import FailedLogins
+from vault.service.limiter import Limiter, Rate
+from vault.service.registers import Registers
+from vault.service.tenants import found
+from vault.service.tokens import PER_ADDRESS, PER_CLIENT, Desk
+from vault.store.failures import Clash
+
+ISSUER = "https://vault.example.in"
+ENDPOINT = f"{ISSUER}/oauth2/token"
+START = 1_800_000_000_000_000
+POLICY = parse_toml(DEFAULT.read_text())
+
+
+class Clock:
+    """Wall clock (µs) and monotonic clock (s) that move only when told to."""
+
+    def __init__(self) -> None:
+        self.us = START
+
+    def now(self) -> int:
+        return self.us
+
+    def monotonic(self) -> float:
+        return self.us / 1_000_000
+
+    def tick(self, seconds: float) -> None:
+        self.us += round(seconds * 1_000_000)
+
+
+class SigningRing(FakeRing):
+    """A fake ring whose signing keys can be rotated."""
+
+    def rotate_signing(self, key: str) -> None:
+        """A new version of a signing key; the older ones still verify."""
+        self._signing[key].append(Ed25519PrivateKey.generate())
+
+
+class FakeAuthorityStore:
+    """Registers, secrets, jtis and lists. Rows are plain attributes, so that a test can play the intruder.
+
+    down:   raised by every method until it is None again.
+    delay:  seconds a look at the versions takes, after it has read them.
+    rivals: called one by one, each before a register is appended: somebody else's chance to be faster.
+    """
+
+    def __init__(self) -> None:
+        self.registers: dict[tuple[str, int], StoredRegister] = {}
+        self.secrets: dict[tuple[str, str, str], str] = {}
+        self.jtis: dict[tuple[str, bytes], int] = {}
+        self.lists: list[SignedList] = []
+        self.rivals: deque[Callable[[], Awaitable[object]]] = deque()
+        self.down: ServiceError | None = None
+        self.delay = 0.0
+        self.reads = 0
+        self.looks = 0
+
+    async def latest_versions(self) -> Mapping[str, int]:
+        self.looks += 1
+        self._check()
+        latest: dict[str, int] = {}
+        for tenant, version in self.registers:
+            latest[tenant] = max(version, latest.get(tenant, 0))
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        return latest
+
+    async def read(self, tenant: str, version: int) -> StoredRegister | None:
+        self.reads += 1
+        self._check()
+        return self.registers.get((tenant, version))
+
+    async def read_secret(self, tenant: str, credential: str, *, sha256: str) -> str | None:
+        self._check()
+        return self.secrets.get((tenant, credential, sha256))
+
+    async def use_jti(self, credential: str, *, jti_sha256: bytes, expires_at: int) -> bool:
+        self._check()
+        if (credential, jti_sha256) in self.jtis:
+            return False
+        self.jtis[credential, jti_sha256] = expires_at
+        return True
+
+    def begin(self) -> "FakeAuthorityUnit":
+        return FakeAuthorityUnit(self)
+
+    def events(self) -> list[dict[str, object]]:
+        """Every committed event, in short."""
+        return [
+            {"verb": d.verb, "decision": d.decision, "reason": d.reason, **d.detail}
+            for d in (event.draft for signed in self.lists for event in signed.events)
+        ]
+
+    def _check(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+class FakeAuthorityUnit:
+    """All or nothing, like a transaction; a taken primary key is a Clash."""
+
+    def __init__(self, store: FakeAuthorityStore) -> None:
+        self._store = store
+        self._registers: dict[tuple[str, int], StoredRegister] = {}
+        self._secrets: dict[tuple[str, str, str], str] = {}
+        self._lists: list[SignedList] = []
+
+    async def __aenter__(self) -> Self:
+        self._store._check()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def append_register(
+        self, tenant: str, version: int, *, document: bytes, signature: bytes, key_version: int
+    ) -> None:
+        if self._store.rivals:
+            await self._store.rivals.popleft()()
+        if (tenant, version) in self._store.registers:
+            raise Clash
+        self._registers[tenant, version] = StoredRegister(document, signature, key_version)
+
+    async def put_secret(self, tenant: str, credential: str, *, sha256: str, secret_hash: str) -> None:
+        self._secrets[tenant, credential, sha256] = secret_hash
+
+    async def add_list(self, signed: SignedList) -> None:
+        self._lists.append(signed)
+
+    async def commit(self) -> None:
+        self._store._check()
+        self._store.registers |= self._registers
+        self._store.secrets |= self._secrets
+        self._store.lists += self._lists
+
+
+class World:
+    """One control plane over a fake ring and a fake store."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.ring = SigningRing()
+        self.store = FakeAuthorityStore()
+        self.alarms: list[tuple[str, str]] = []
+        self.failed = FailedLogins()
+        self._seeds = count()
+        self.hasher = SecretVerifier(random=self.random)
+        self.registers = self.another_worker()
+        log = LogWriter(WorkerKey("control", bytes(16), START), now=self.clock.now, random=self.random)
+        self.control = Control(
+            registers=self.registers, store=self.store, signer=self.ring, hasher=self.hasher, log=log,
+            index_keys=self.ring, announce=self.announce, now=self.clock.now, random=self.random,
+        )  # fmt: skip
+        self.desk = self.new_desk()
+
+    async def announce(self) -> None:
+        """The standing has tests of its own."""
+
+    def new_desk(
+        self,
+        *,
+        per_address: Rate = PER_ADDRESS,
+        per_client: Rate = PER_CLIENT,
+        verifier: SecretVerifier | None = None,
+    ) -> Desk:
+        return Desk(
+            registers=self.registers, secrets=self.store, verifier=verifier or self.hasher, signer=self.ring,
+            keys=self.keys(), failed=self.failed, alarm=self.alarm, issuer=ISSUER,
+            per_address=Limiter(per_address, clock=self.clock.monotonic),
+            per_client=Limiter(per_client, clock=self.clock.monotonic),
+            audiences=(ISSUER, ENDPOINT), now=self.clock.now, random=self.random,
+        )  # fmt: skip
+
+    def random(self, size: int) -> bytes:
+        return hashlib.shake_256(next(self._seeds).to_bytes(8)).digest(size)
+
+    def alarm(self, code: str, tenant: str) -> None:
+        self.alarms.append((code, tenant))
+
+    def keys(self) -> PublicKeys:
+        return PublicKeys(self.ring, "authority", clock=self.clock.monotonic)
+
+    def another_worker(self, *, patience: float = 1.0) -> Registers:
+        return Registers(
+            self.store, self.keys(), clock=self.clock.monotonic, alarm=self.alarm, patience=patience
+        )
+
+    def authenticator(self, plane: str, registers: Registers | None = None) -> Authenticator:
+        return Authenticator(
+            Expected(ISSUER, plane), registers or self.registers, self.keys(), self.failed,
+            now=self.clock.now,
+        )  # fmt: skip
+
+    async def found(self, tenant: str = "acme") -> Issued:
+        return await found(
+            tenant, name="admin", person="Asha", policy=POLICY, operator=self.admin(tenant, "operator"),
+            control=self.control,
+        )  # fmt: skip
+
+    def admin(self, tenant: str = "acme", name: str = "admin", *grants: str) -> Caller:
+        held = tuple(parse_grant(text) for text in grants or ("credentials", "policy"))
+        return Caller(tenant, f"{tenant}.{name}", "Asha", held, "client_secret_basic", "10.0.0.1", "req_1")
+
+    async def credential(
+        self, name: str, *grants: str, public_key: bytes | None = None, expires_at: int | None = None
+    ) -> Issued:
+        new = NewCredential(name, "Ravi", grants, expires_at=expires_at, public_key=public_key)
+        return await create(new, self.admin(), self.control)
+
+    async def forge(
+        self, register: Register, *, at: tuple[str, int] | None = None, signed: bool = True
+    ) -> None:
+        """Write a register as one who may write the database would; `signed` with the true key or another."""
+        document = to_bytes(register)
+        version, signature = await self.ring.sign("authority", DOMAIN + document)
+        if not signed:
+            signature = Ed25519PrivateKey.generate().sign(DOMAIN + document)
+        place = at or (register.tenant, register.version)
+        self.store.registers[place] = StoredRegister(document, signature, version)

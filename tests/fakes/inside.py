@@ -1,0 +1,105 @@
+"""Verbs without HTTP and without a key server: real databases in files, a fake ring, fixed policies."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from keys.keystore import Keystore
+from keys.migrate import KEYSTORE, migrate
+from keys.pool import Pool
+from tests.fakes.ring import FakeRing
+from vault.fields.catalogue import Catalogue
+from vault.log.lists import WorkerKey
+from vault.log.writer import LogWriter
+from vault.log_bound import bound_of
+from vault.model.ask import Caller
+from vault.model.grants import parse_grant
+from vault.model.register import Register
+from vault.policy.load import DEFAULT, parse_toml
+from vault.policy.rules import Policy, to_canonical
+from vault.service.idempotency import Fingerprints
+from vault.service.parts import Ingest, Office, Reveal
+from vault.service.registers import Authority
+from vault.store.backlog import Backlog
+from vault.store.engine import open_database
+from vault.store.log import LogStore
+from vault.store.migrate import DATA
+from vault.store.records import Store
+
+AT = 1_800_000_000_000_000
+ENOUGH = Backlog(10_000, 600_000_000)
+SHIPPED = parse_toml(DEFAULT.read_text())
+FIELDS = Catalogue(())
+
+
+class FixedRegisters:
+    """Every tenant has the same policy, which a test may change."""
+
+    def __init__(self, policy: Policy = SHIPPED) -> None:
+        self.policy = policy
+
+    async def of(self, tenant: str) -> Authority:
+        return Authority(Register(tenant, 1, (), to_canonical(self.policy)), self.policy)
+
+
+class Clock:
+    """Wall clock in µs that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.us = AT
+
+    def __call__(self) -> int:
+        return self.us
+
+
+@dataclass(slots=True)
+class Inside:
+    """Three planes' parts over one pair of databases."""
+
+    ring: FakeRing
+    registers: FixedRegisters
+    clock: Clock
+    ingest: Ingest
+    reveal: Reveal
+    office: Office
+
+    @property
+    def store(self) -> Store:
+        return self.ingest.store
+
+
+def caller(tenant: str, name: str, *grants: str) -> Caller:
+    """Somebody who proved to be `<tenant>.<name>` and holds these grants."""
+    held = tuple(parse_grant(text) for text in grants)
+    return Caller(tenant, f"{tenant}.{name}", "Ravi", held, "client_secret_basic", "203.0.113.7", "req_1")
+
+
+@asynccontextmanager
+async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> AsyncIterator[Inside]:
+    """Build the parts in an empty folder."""
+    data = open_database(f"sqlite+aiosqlite:///{folder}/data.db")
+    keys = open_database(f"sqlite+aiosqlite:///{folder}/keystore.db")
+    await migrate(data, DATA)
+    await migrate(keys, KEYSTORE)
+    ring, clock, registers, keystore = FakeRing(tenants), Clock(), FixedRegisters(), Keystore(keys)
+    log = LogWriter(WorkerKey("ingest", os.urandom(16), AT), now=clock, random=os.urandom)
+    common = {"store": Store(data), "registers": registers, "now": clock, "random": os.urandom}
+    ingest = Ingest(
+        **common, log=log, indexer=ring, fingerprints=Fingerprints(ring, clock),
+        pool=Pool(ring, keystore, now=clock, random=os.urandom, size=64),
+    )  # fmt: skip
+    others = {**common, "keystore": keystore}
+    bound = bound_of(LogStore(data), ENOUGH)
+    reveal = Reveal(**others, log=log, unwrapper=ring, indexer=ring, bound=bound)
+    yield Inside(ring, registers, clock, ingest, reveal, Office(**others, log=log))
+    await ingest.pool.close()
+    await keystore.close()
+    await data.dispose()
+
+
+def opening(*classes: str) -> Policy:
+    """The shipped policy, with these classes opened to payment beside money."""
+    opened = {(name, "payment"): "plain" for name in classes}
+    return replace(SHIPPED, matrix={**SHIPPED.matrix, **opened})

@@ -1,0 +1,62 @@
+"""The service as users run it: a child process that listens on a port of loopback."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+class Served:
+    """`strongroom serve`, with its settings in its environment and its log in a file."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, *, planes: str = "all") -> None:
+        """`planes` as the command takes them: without the sequencer where the test numbers events itself."""
+        self._planes = planes
+        self._environment = {**environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        self.log = log
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end(signal.SIGTERM)
+
+    async def start(self) -> None:
+        """Start, and return once every plane is ready."""
+        command = [sys.executable, "-P", "-m", "vault.cli", "serve", "--plane", self._planes]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--port", str(self._port)], env=self._environment, stdout=log, stderr=log
+            )
+        async with asyncio.timeout(30), httpx.AsyncClient() as client:
+            while not await _ready(client, self.url):
+                assert self._process.poll() is None, self.log.read_text()
+                await asyncio.sleep(0.1)
+
+    def end(self, how: signal.Signals) -> int:
+        """SIGTERM for an orderly end, SIGKILL for a crash; answers the exit status."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(20)
+
+
+async def _ready(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(f"{url}/readyz")).status_code == 200
+    except httpx.TransportError:
+        return False

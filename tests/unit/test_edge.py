@@ -1,0 +1,133 @@
+"""Bodies at the edge: too large, too slow, too deep, or written to be quoted; and always a plain refusal."""
+
+import asyncio
+import json
+import os
+
+import pytest
+from starlette.requests import Request
+
+from vault.api.bodies import DetokenizeBody, TokenizeBody, decode
+from vault.api.edge import LARGEST_BODY, read_body
+from vault.api.ingest import idempotency_key
+from vault.api.problems import Net
+from vault.errors import BadRequest, ServiceError, TooLarge
+from vault.model.ask import Caller
+
+JSON = (b"content-type", b"application/json")
+SOMEBODY = Caller("acme", "acme.signup", "Ravi", (), "client_secret_basic", "203.0.113.7", "req_1")
+
+
+def request(*parts: bytes, headers: tuple[tuple[bytes, bytes], ...] = (JSON,), ends: bool = True) -> Request:
+    """A request whose body comes in these parts and then ends, or never does."""
+    waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+
+    async def receive() -> dict[str, object]:
+        if waiting:
+            return waiting.pop(0)
+        if not ends:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
+
+
+async def test_a_body_that_never_ends_is_refused():
+    """A client that sends a byte and waits holds neither memory nor a connection for long: 400."""
+    with pytest.raises(BadRequest) as refusal:
+        await read_body(request(b"{", ends=False), seconds=0.05)
+    assert refusal.value.status == 400
+
+
+async def test_a_client_that_goes_away_is_no_bug():
+    """A connection lost within the body is a refusal like any other, not an error in the log."""
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(BadRequest):
+        await read_body(Request({"type": "http", "method": "POST", "headers": [JSON]}, receive))
+
+
+async def test_a_body_without_length_is_cut_off_at_the_limit():
+    """Whatever the headers say, one byte over the limit is 413; the limit itself passes."""
+    assert len(await read_body(request(bytes(LARGEST_BODY)))) == LARGEST_BODY
+    with pytest.raises(TooLarge, match="too_large"):
+        await read_body(request(bytes(LARGEST_BODY), b"1"))
+    with pytest.raises(TooLarge):
+        await read_body(request(b"12345"), most=4)
+
+
+@pytest.mark.parametrize("length", [b"\xb2", b"9" * 5000, b"-1", b"0" * 5000 + b"2", b""])
+async def test_a_strange_length_is_no_bug(length: bytes):
+    """A Content-Length that is no length, or a very long one, never ends in a bug."""
+    headers = (JSON, (b"content-length", length))
+    try:
+        assert await read_body(request(b"{}", headers=headers)) == b"{}"
+    except TooLarge:
+        assert length.startswith(b"9")
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 300 + "]" * 300, "[" * 900 + "]" * 900, '{"a":' * 260 + "1" + "}" * 260, "9" * 500]
+)
+def test_a_key_with_a_body_nobody_can_spell_is_refused(value: str):
+    """With an idempotency key, JSON nested too deeply or with a huge number is 400, not a bug."""
+    body = f'{{"mode":"each","items":[{{"type":"pan","value":{value}}}]}}'.encode()
+    sent = request(headers=((b"idempotency-key", b"k1"),))
+    with pytest.raises(BadRequest):
+        idempotency_key(sent, SOMEBODY, "tokenize", body)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ABCPE1234F",
+        "x` - at `$ABCPE1234F",
+        "x - at `$.abcpe",
+        "x - at `$.items[0].asha",
+        "x - at `$.items[123456789]",
+        "- at `$.9876543210",
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_unknown_member_is_not_quoted(name: str, inside: bool):  # noqa: FBT001
+    """The name of a member we do not know may be a value: no spelling of it comes back."""
+    body = {"purpose": "payment", "items": [{"token": "t", name: 1}]} if inside else {name: 1}
+    with pytest.raises(ServiceError) as refusal:
+        decode(json.dumps(body).encode(), DetokenizeBody)
+    told = refusal.value.detail or ""
+    assert not any(part in told for part in ("ABCPE", "asha", "abcpe", "9876", "1234"))
+
+
+def test_the_place_of_an_error_is_told():
+    """A wrong member is found by its path, which consists of our own names."""
+    body = b'{"subject":"cust-1","items":[{"type":"pan","value":"x"},{"type":7,"value":"x"}]}'
+    with pytest.raises(BadRequest) as refusal:
+        decode(body, TokenizeBody)
+    assert refusal.value.detail == "$.items[1].type is not as expected."
+
+
+@pytest.mark.parametrize(
+    ("lines", "client"),
+    [
+        ([], "127.0.0.1"),
+        ([b"203.0.113.9"], "203.0.113.9"),
+        ([b"10.9.9.9, 203.0.113.9"], "203.0.113.9"),
+        ([b"10.9.9.9", b"203.0.113.9"], "203.0.113.9"),
+        ([b"not an address"], "127.0.0.1"),
+        ([b"2001:db8::7"], "2001:db8::7"),
+    ],
+)
+@pytest.mark.parametrize("behind_proxy", [True, False])
+async def test_only_the_proxy_says_who_the_client_is(lines, client, behind_proxy):
+    """Behind a proxy the last forwarded address counts, the one a client cannot write; else none does."""
+    seen = []
+
+    async def app(scope, _receive, _send):
+        seen.append(scope["client"][0])
+
+    net = Net(app, random=os.urandom, behind_proxy=behind_proxy)
+    headers = [(b"x-forwarded-for", line) for line in lines]
+    await net({"type": "http", "client": ("127.0.0.1", 1), "headers": headers}, None, None)
+    assert seen == [client if behind_proxy else "127.0.0.1"]

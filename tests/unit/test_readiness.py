@@ -1,0 +1,51 @@
+"""Readiness, which strangers may ask for as often as they like."""
+
+import asyncio
+
+from starlette.requests import Request
+
+from vault.api.system import SystemApi
+from vault.errors import Unavailable
+
+
+class Plane:
+    """A plane that counts how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.down = False
+        self.now = 100.0
+
+    async def check(self) -> None:
+        self.looks += 1
+        await asyncio.sleep(0)
+        if self.down:
+            raise Unavailable("store_unavailable")
+
+    def api(self) -> SystemApi:
+        return SystemApi({}, {"reveal": self.check}, clock=lambda: self.now)
+
+
+ASKED = Request({"type": "http", "method": "GET", "headers": []})
+
+
+async def test_a_flood_of_questions_is_one_look():
+    """However many ask at once, ready or not, the plane is looked at once a second."""
+    plane = Plane()
+    api = plane.api()
+    for plane.down, status in ((False, 200), (True, 503)):
+        plane.now += 1.0
+        answers = await asyncio.gather(*(api.ready(ASKED) for _ in range(200)))
+        assert {answer.status_code for answer in answers} == {status}
+    assert plane.looks == 2
+
+
+async def test_a_plane_that_recovers_says_so_within_a_second():
+    """What was learnt counts for a second and no longer."""
+    plane = Plane()
+    api = plane.api()
+    plane.down = True
+    assert (await api.ready(ASKED)).status_code == 503
+    plane.down = False
+    plane.now += 1.0
+    assert (await api.ready(ASKED)).status_code == 200

@@ -1,0 +1,107 @@
+"""What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from vault.errors import BadRequest, TooLarge, Unsupported
+from vault.model.ask import Caller
+from vault.model.names import acceptable_reference
+from vault.model.token import MalformedToken, parse
+from vault.service.authenticate import Authenticator
+
+LARGEST_BODY = 1 << 20
+BODY_SECONDS = 10.0
+"""What a body may take to arrive: strangers could otherwise fill memory with bodies that never end."""
+_LATEST = 2**56 - 1
+"""The last time an event id can hold."""
+
+
+async def read_body(
+    request: Request,
+    *,
+    media: str = "application/json",
+    most: int = LARGEST_BODY,
+    seconds: float = BODY_SECONDS,
+) -> bytes:
+    """The body. Raises: Unsupported, TooLarge as soon as it is, BadRequest when it is late."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
+        raise Unsupported(detail=f"Send {media}.")
+    declared = request.headers.get("content-length", "").lstrip("0")
+    if declared.isdecimal() and (len(declared) > len(str(most)) or int(declared) > most):
+        raise _too_large(most)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole(request, most)
+    except TimeoutError:
+        raise BadRequest("bad_request", f"A body arrives within {seconds:g} seconds.") from None
+    except ClientDisconnect:
+        raise BadRequest("bad_request", "The body was not sent to its end.") from None
+
+
+async def _whole(request: Request, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(
+        detail=f"A body holds at most {f'{most >> 20} MiB' if most >> 20 else f'{most >> 10} KiB'}."
+    )
+
+
+def address(request: Request) -> str:
+    """The peer's address."""
+    return request.client.host if request.client else "unknown"
+
+
+async def caller(request: Request, authenticator: Authenticator) -> Caller:
+    """Who is calling. Raises: Unauthenticated, Unavailable."""
+    return await authenticator.authenticate(
+        request.headers.get("authorization"), address=address(request), request_id=request.state.request_id
+    )
+
+
+def answer(content: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def echo_token(text: str) -> dict[str, object]:
+    """The token as a member of its answer, unless the text is no token: it may be a value sent by mistake."""
+    try:
+        return {"token": parse(text).text}
+    except MalformedToken:
+        return {}
+
+
+def checked_reference(text: str | None, member: str) -> str | None:
+    """A reference or subject that may stand in the log, or None. Raises: BadRequest."""
+    if text is not None and not acceptable_reference(text):
+        raise BadRequest(
+            f"invalid_{member}",
+            f"{member}: 1 to 64 of A-Z a-z 0-9 . _ : - and nothing like a phone, tax or account number.",
+        )
+    return text
+
+
+def read_time(text: str | None, member: str) -> int | None:
+    """RFC 3339 with an offset to µs since 1970, or None. Raises: BadRequest."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        since_1970 = moment - datetime(1970, 1, 1, tzinfo=UTC)  # TypeError without an offset
+    except (ValueError, TypeError, OverflowError):
+        raise BadRequest("bad_time", f"{member} is a time such as 2026-11-07T09:30:00Z.") from None
+    microseconds = (since_1970.days * 86_400 + since_1970.seconds) * 1_000_000 + since_1970.microseconds
+    return min(max(0, microseconds), _LATEST)

@@ -1,0 +1,42 @@
+"""The office plane over HTTP."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vault.api import edge
+from vault.api.bodies import EraseBody, check_count, decode
+from vault.api.problems import item_problem
+from vault.errors import ServiceError
+from vault.log.event import timestamp
+from vault.service.authenticate import Authenticator
+from vault.service.erase import Answer, ErasedRecord, EraseRequest
+from vault.service.gather import Gather
+
+
+class OfficeApi:
+    """`POST /v1/erase`"""
+
+    def __init__(self, authenticator: Authenticator, erase: Gather[EraseRequest, Answer]) -> None:
+        self._authenticator = authenticator
+        self._erase = erase
+
+    async def erase(self, request: Request) -> Response:
+        """End the life of records. Doing it twice answers the same."""
+        caller = await edge.caller(request, self._authenticator)
+        body: EraseBody = decode(await edge.read_body(request), EraseBody)
+        check_count(body.tokens)
+        reason = edge.checked_reference(body.reason, "reason") or ""
+        asked = EraseRequest(caller, reason, body.mode, body.tokens)
+        done = await self._erase.submit(caller.tenant, caller.credential, asked, items=len(asked.tokens))
+        return edge.answer({"items": [_shown(one, t) for one, t in zip(done, asked.tokens, strict=True)]})
+
+
+def _shown(one: ErasedRecord | ServiceError, token: str) -> dict[str, object]:
+    if isinstance(one, ServiceError):
+        return edge.echo_token(token) | {"problem": item_problem(one)}
+    return {
+        "token": one.token,
+        "state": one.state,
+        "erased": timestamp(one.erased_at),
+        "receipt": one.receipt,
+    }

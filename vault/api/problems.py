@@ -1,0 +1,120 @@
+"""Problems as RFC 9457 documents, and the one net under everything: no error ever echoes a value."""
+
+import ipaddress
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vault.errors import BadRequest, NotFound, ServiceError
+from vault.model import crockford
+
+DOCS = "/docs/errors/"
+log = structlog.get_logger()
+
+
+class MethodNotAllowed(BadRequest):
+    status, code, title = 405, "method_not_allowed", "This operation is called with another method."
+
+
+def item_problem(problem: ServiceError) -> dict[str, Any]:
+    """One item's problem, inside an answer or a larger problem."""
+    shown = {"code": problem.code, "status": problem.status, "title": problem.title}
+    return shown | ({"detail": problem.detail} if problem.detail else {}) | dict(problem.extra)
+
+
+def document(problem: ServiceError, request_id: str) -> dict[str, Any]:
+    """The whole problem document."""
+    shown: dict[str, Any] = {"type": DOCS + problem.code, **item_problem(problem), "request_id": request_id}
+    if problem.items:
+        shown["errors"] = [{"index": index, **item_problem(one)} for index, one in problem.items]
+    return shown
+
+
+def problem_response(problem: ServiceError, request_id: str) -> Response:
+    """The answer to a request that failed."""
+    headers = {}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
+    if problem.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    body = orjson.dumps(document(problem, request_id))
+    return Response(body, problem.status, headers, "application/problem+json")
+
+
+async def on_service_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for our own errors."""
+    problem = error if isinstance(error, ServiceError) else ServiceError()
+    return problem_response(problem, request.state.request_id)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for its own: no such route, no such method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    known: dict[int, ServiceError] = {404: NotFound("no_such_operation"), 405: MethodNotAllowed()}
+    return problem_response(known.get(status, ServiceError()), request.state.request_id)
+
+
+class Net:
+    """Around the whole application: gives each request its id, each answer its headers, each bug a 500."""
+
+    def __init__(self, app: ASGIApp, *, random: Any, behind_proxy: bool = False) -> None:
+        self._app = app
+        self._random = random
+        self._behind_proxy = behind_proxy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = "req_" + crockford.encode(int.from_bytes(self._random(16)), length=26)
+        scope.setdefault("state", {})["request_id"] = request_id
+        if self._behind_proxy:
+            scope["client"] = _forwarded(scope) or scope["client"]
+        started = False
+
+        async def finish(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], *_headers(request_id, message["headers"])]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, finish)
+        except Exception as bug:  # noqa: BLE001  # the net: where and what kind, never the message
+            log.error("bug", request_id=request_id, kind=type(bug).__name__, at=_where(bug))
+            if not started:
+                await problem_response(ServiceError(), request_id)(scope, receive, finish)
+
+
+def _forwarded(scope: Scope) -> tuple[str, int] | None:
+    """The client as the proxy saw it: the last of X-Forwarded-For, the one entry clients cannot set."""
+    lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    last = lines[-1].rpartition(b",")[2].strip().decode("latin-1") if lines else ""
+    try:
+        return str(ipaddress.ip_address(last)), 0
+    except ValueError:
+        return None
+
+
+def _headers(request_id: str, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What every answer carries. Nothing is kept by anyone unless the endpoint says that it may be."""
+    kept = any(name == b"cache-control" for name, _ in own)
+    return [
+        (b"x-request-id", request_id.encode()),
+        *([] if kept else [(b"cache-control", b"no-store")]),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+
+
+def _where(bug: BaseException) -> list[str]:
+    frames = traceback.extract_tb(bug.__traceback__)[-6:]
+    return [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]

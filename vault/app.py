@@ -1,0 +1,314 @@
+"""The composition root: the one place that builds planes and joins them to the HTTP edge."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+
+from keys.keystore import CANARY, Keystore
+from keys.pool import Pool
+from vault import metrics
+from vault.alarms import raise_alarm
+from vault.api.audit import AuditApi
+from vault.api.control import ControlApi
+from vault.api.ingest import IngestApi
+from vault.api.log import LogApi
+from vault.api.office import OfficeApi
+from vault.api.operations import Endpoints, add_operations
+from vault.api.problems import Net, on_http_error, on_service_error
+from vault.api.reveal import RevealApi
+from vault.api.system import Check, SystemApi
+from vault.errors import ServiceError
+from vault.log_bound import Watch, bound_of
+from vault.plane import Base, base
+from vault.sequencer import RunningSequencer, build_sequencer
+from vault.service import tokens
+from vault.service.amend import Control
+from vault.service.authority_keys import PublicKeys, worker_keys
+from vault.service.client_secrets import SecretVerifier
+from vault.service.detokenize import detokenize
+from vault.service.erase import erase, keep_resuming, resume
+from vault.service.events import events
+from vault.service.gather import Gather
+from vault.service.idempotency import Fingerprints
+from vault.service.inspect import inspect
+from vault.service.limiter import Limiter
+from vault.service.log_reads import LogReader, bodies
+from vault.service.parts import Audit, Ingest, Office, Parts, Reveal
+from vault.service.rights import with_rights_of_now
+from vault.service.search import search
+from vault.service.tokenize import tokenize
+from vault.service.tree import Tree
+from vault.service.verified_lists import ListVerifier
+from vault.settings import SEQUENCER, Settings
+from vault.store.backlog import Backlog
+from vault.store.engine import open_database
+from vault.store.log import LogStore
+from vault.store.sequencing import SequencerStore
+from vault.witnessing import build_lag_watch
+
+log = structlog.get_logger()
+RESUME_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Running:
+    """One plane as the application sees it."""
+
+    base: Base
+    endpoints: Endpoints
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]
+    check: Check
+    detail: Callable[[], Mapping[str, object]] = dict
+    """What readiness says beside the plane's state."""
+
+    @property
+    def name(self) -> str:
+        """The plane's."""
+        return self.base.name
+
+
+def create_app(settings: Settings, planes: Sequence[str]) -> FastAPI:
+    """The service with these planes. Nothing is opened before the application starts.
+
+    Raises: SettingsError, KeysError.
+    """
+    running = [_BUILDERS[plane](base(plane, settings), settings) for plane in planes if plane != SEQUENCER]
+    sequencers = [build_sequencer(settings)] if SEQUENCER in planes else []
+    parts: list[Running | RunningSequencer] = [*running, *sequencers]
+    app = FastAPI(
+        title="Strongroom",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda _: _lifespan(parts),
+        exception_handlers={ServiceError: on_service_error, HTTPException: on_http_error},
+    )
+    system = SystemApi(
+        {one.base.name: (one.base.authenticator, one.base.parts.registers) for one in running},
+        {one.name: one.check for one in parts},
+        [one.detail for one in parts],
+    )
+    endpoints: Endpoints = {"system": system}
+    for one in running:
+        endpoints |= one.endpoints
+    add_operations(app, endpoints)
+    app.add_middleware(Net, random=os.urandom, behind_proxy=settings.behind_proxy)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(running: Sequence[Running | RunningSequencer]) -> AsyncIterator[None]:
+    """Start every part or none; stop what was started."""
+    async with AsyncExitStack() as stack:
+        for one in running:
+            stack.push_async_callback(one.stop)
+        await asyncio.gather(*(one.start() for one in running))
+        log.info("serving", planes=[one.name for one in running])
+        yield
+
+
+def _more(kind: type[Any], parts: Parts, **more: object) -> Any:
+    """`parts` with what one plane has beside it."""
+    common = {one.name: getattr(parts, one.name) for one in fields(Parts)}
+    return kind(**common, **more)
+
+
+def _keystore(plane: Base, settings: Settings) -> Keystore:
+    url = settings.keystore_url_of(plane.name)
+    return Keystore(open_database(url, pool_size=settings.database_connections))
+
+
+def _limit(settings: Settings) -> Backlog:
+    return Backlog(settings.log_backlog_events, settings.log_backlog_seconds * 1_000_000)
+
+
+def _ingest(plane: Base, settings: Settings) -> Running:
+    keystore = _keystore(plane, settings)
+    common = plane.parts
+    pool = Pool(plane.transit, keystore, now=common.now, random=common.random, size=settings.pool_size)
+    parts: Ingest = _more(
+        Ingest,
+        common,
+        pool=pool,
+        indexer=plane.transit,
+        fingerprints=Fingerprints(plane.transit, common.now),
+    )
+    gather = Gather("tokenize", partial(with_rights_of_now, tokenize, parts))
+    api = IngestApi(plane.authenticator, common.registers, gather)
+
+    async def warm() -> None:
+        for tenant in await common.registers.tenants():
+            await pool.warm(tenant)
+            await parts.fingerprints.warm(tenant)
+
+    async def start() -> None:
+        await plane.start()
+        await warm()
+
+    async def stop() -> None:
+        await gather.drain()
+        await pool.close()
+        await keystore.close()
+        await plane.stop()
+
+    async def check() -> None:
+        """Tokenizing goes on from the pool while the key server is away, so the pool is what counts."""
+        await common.store.clock()
+        level = pool.lowest()
+        metrics.pool_level.set(level or 0)
+        if level is None or level < settings.pool_size // 8:
+            await plane.transit.probe()
+
+    return Running(plane, {"ingest": api}, start, stop, check)
+
+
+def _reveal(plane: Base, settings: Settings) -> Running:
+    keystore = _keystore(plane, settings)
+    parts: Reveal = _more(
+        Reveal,
+        plane.parts,
+        keystore=keystore,
+        unwrapper=plane.transit,
+        indexer=plane.transit,
+        bound=bound_of(LogStore(plane.data), _limit(settings)),
+    )
+    opening = Gather("detokenize", partial(with_rights_of_now, detokenize, parts))
+    searching = Gather("search", partial(with_rights_of_now, search, parts))
+    looking = Gather("inspect", partial(with_rights_of_now, inspect, parts))
+    api = RevealApi(plane.authenticator, plane.parts.registers, opening, searching, looking)
+
+    async def canary() -> None:
+        """Unwrap the DEK that seals nothing; before an ingest worker has planted one, just ask."""
+        tenants = await plane.parts.registers.tenants()
+        planted = await keystore.fetch(tenants[0], [CANARY]) if tenants else {}
+        known = planted.get(CANARY)
+        await plane.transit.probe(tenants[0] if known else None, known)
+
+    plane.canary = canary
+
+    async def stop() -> None:
+        await asyncio.gather(opening.drain(), searching.drain(), looking.drain())
+        await keystore.close()
+        await plane.stop()
+
+    return Running(plane, {"reveal": api}, plane.start, stop, plane.ready)
+
+
+def _office(plane: Base, settings: Settings) -> Running:
+    keystore = _keystore(plane, settings)
+    parts: Office = _more(Office, plane.parts, keystore=keystore)
+    erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
+    api = OfficeApi(plane.authenticator, erasing)
+
+    async def start() -> None:
+        await plane.start()
+        for tenant in await parts.registers.tenants():
+            await resume(tenant, parts)
+        plane.run_beside(keep_resuming(parts, pause=RESUME_SECONDS))
+
+    async def stop() -> None:
+        await erasing.drain()
+        await keystore.close()
+        await plane.stop()
+
+    return Running(plane, {"office": api}, start, stop, plane.ready)
+
+
+def _audit(plane: Base, settings: Settings) -> Running:
+    store = LogStore(plane.data)
+    reader = LogReader(
+        store=store,
+        tree=Tree(store),
+        log_keys=PublicKeys(plane.transit, "log", clock=time.monotonic),
+        worker_keys=worker_keys(plane.transit, clock=time.monotonic),
+        log_name=settings.log_name,
+    )
+    lists = SequencerStore(plane.data)
+    parts: Audit = _more(Audit, plane.parts, lists=lists, verifier=ListVerifier(lists, reader.worker_keys))
+    reading = Gather("events", partial(with_rights_of_now, events, parts))
+    mirroring = Gather("bodies", partial(bodies, parts=plane.parts, reader=reader))
+    public = LogApi(plane.authenticator, reader, mirroring, grant=settings.log_grant == "required")
+    watch = Watch(bound_of(store, _limit(settings)), store)
+    lag = build_lag_watch(settings, store)
+
+    async def start() -> None:
+        await plane.start()
+        watch.start()
+        lag.start()
+
+    async def stop() -> None:
+        await asyncio.gather(watch.stop(), lag.stop())
+        await asyncio.gather(reading.drain(), mirroring.drain())
+        await plane.stop()
+
+    apis = {"audit": AuditApi(plane.authenticator, reading), "log": public}
+    return Running(plane, apis, start, stop, plane.ready, lag.detail)
+
+
+def _control(plane: Base, settings: Settings) -> Running:
+    verifier = SecretVerifier(random=plane.parts.random)
+    desk, control = build_control(plane, settings, verifier)
+    api = ControlApi(plane.authenticator, desk, control)
+
+    async def start() -> None:
+        """Once its identity is proved, vouch for the registers: the other planes wait for that."""
+        await plane.start()
+        await plane.announcer.announce()
+        plane.run_beside(plane.announcer.keep_announcing())
+
+    async def stop() -> None:
+        verifier.close()
+        await plane.stop()
+
+    return Running(plane, {"control": api}, start, stop, plane.ready)
+
+
+def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> tuple[tokens.Desk, Control]:
+    """What the control plane works with: to issue access tokens, and to change authority."""
+    parts, clock = plane.parts, time.monotonic
+    desk = tokens.Desk(
+        registers=parts.registers,
+        secrets=plane.authority,
+        verifier=verifier,
+        signer=plane.transit,
+        keys=plane.public_keys,
+        failed=plane.failed,
+        alarm=raise_alarm,
+        per_address=Limiter(tokens.PER_ADDRESS, clock=clock),
+        per_client=Limiter(tokens.PER_CLIENT, clock=clock),
+        issuer=settings.issuer,
+        audiences=(settings.issuer, settings.public_url.rstrip("/") + "/oauth2/token"),
+        now=parts.now,
+        random=parts.random,
+    )
+    control = Control(
+        registers=parts.registers,
+        store=parts.store,
+        signer=plane.transit,
+        index_keys=plane.transit,
+        hasher=verifier,
+        log=parts.log,
+        announce=plane.announcer.announce,
+        now=parts.now,
+        random=parts.random,
+    )
+    return desk, control
+
+
+_BUILDERS: dict[str, Callable[[Base, Settings], Running]] = {
+    "ingest": _ingest,
+    "reveal": _reveal,
+    "office": _office,
+    "audit": _audit,
+    "control": _control,
+}

@@ -1,0 +1,1 @@
+"""The operators' commands. Nothing in the service imports them."""

@@ -1,0 +1,150 @@
+"""`strongroom credentials`: who may call the vault, and what for."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keys.identity import write_private
+from vault.cli import access
+from vault.cli.console import AsJson, aside, flat, pairs, print_json, print_raw, print_table, screen
+from vault.cli.failures import CommandError
+from vault.cli.http import Api
+
+PLANE = "control"
+app = typer.Typer(no_args_is_help=True, help="Credentials of the services that call the vault.")
+
+Name = Annotated[str, typer.Argument(help="[a-z0-9_-]{1,32}, or <tenant>.<name>")]
+Person = Annotated[str, typer.Option(help="The human answerable for it.")]
+Grants = Annotated[
+    list[str], typer.Option("--grant", help="verb[:purpose][@class,…], such as detokenize:payment@payment.")
+]
+GivenGrants = Annotated[list[str], typer.Argument(help="verb[:purpose][@class,…]")]
+Expires = Annotated[str | None, typer.Option(help="When it ends, such as 2027-01-31T00:00:00Z.")]
+PublicKey = Annotated[
+    str | None, typer.Option("--public-key", help="x of an Ed25519 JWK: authenticate by private_key_jwt.")
+]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option("--secret-file", help="Write `client_id:secret` here (0600), not to the screen."),
+]
+
+
+@app.command()
+def create(
+    *,
+    name: Name,
+    person: Person,
+    grants: Grants,
+    expires: Expires = None,
+    public_key: PublicKey = None,
+    secret_file: SecretFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a credential. Its secret is shown once, now.
+
+    Example: strongroom credentials create payouts --person "Asha Rao" --grant detokenize:payment@payment
+    """
+    _assert_new(secret_file)
+    body: dict[str, Any] = {"name": name, "person": person, "grants": grants}
+    body |= {"expires": expires} if expires else {}
+    body |= {"public_key": public_key} if public_key else {}
+    with Api(access.find()) as api:
+        _show(api.post("/v1/credentials", body, plane=PLANE), secret_file, as_json)
+
+
+@app.command("list")
+def listing(as_json: AsJson = False) -> None:
+    """List every credential of the tenant, revoked ones too.
+
+    Example: strongroom credentials list --json
+    """
+    with Api(access.find()) as api:
+        found = api.get("/v1/credentials", plane=PLANE)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["credential"],
+            one["status"],
+            one["person"],
+            "\n".join(one["grants"]),
+            str(one["expires"] or "never")[:19],
+        )
+        for one in found["credentials"]
+    ]
+    print_table(("credential", "status", "person", "grants", "expires"), rows)
+
+
+@app.command()
+def grant(name: Name, grants: GivenGrants, as_json: AsJson = False) -> None:
+    """Add grants; in force on every worker within a second.
+
+    Example: strongroom credentials grant payouts inspect
+    """
+    _change(name, "grant", {"grants": grants}, as_json)
+
+
+@app.command()
+def ungrant(name: Name, grants: GivenGrants, as_json: AsJson = False) -> None:
+    """Take grants away; in force on every worker within a second.
+
+    Example: strongroom credentials ungrant payouts inspect
+    """
+    _change(name, "ungrant", {"grants": grants}, as_json)
+
+
+@app.command()
+def revoke(name: Name, as_json: AsJson = False) -> None:
+    """End a credential for ever. Its name is never used again.
+
+    Example: strongroom credentials revoke payouts
+    """
+    _change(name, "revoke", {}, as_json)
+
+
+@app.command()
+def rotate(
+    name: Name, public_key: PublicKey = None, secret_file: SecretFile = None, as_json: AsJson = False
+) -> None:
+    """Give a credential a new secret, or a new public key. The old one stops at once.
+
+    Example: strongroom credentials rotate payouts --secret-file payouts.credential
+    """
+    _assert_new(secret_file)
+    _change(name, "rotate", {"public_key": public_key} if public_key else {}, as_json, secret_file)
+
+
+def _change(
+    name: str, verb: str, body: dict[str, Any], as_json: bool, secret_file: Path | None = None
+) -> None:
+    with Api(access.find()) as api:
+        credential = name if "." in name else f"{api.access.tenant}.{name}"
+        if not credential.replace(".", "").replace("_", "").replace("-", "").isalnum():
+            raise CommandError("a credential is named [a-z0-9_-]{1,32}, or <tenant>.<name>")
+        _show(api.post(f"/v1/credentials/{credential}/{verb}", body, plane=PLANE), secret_file, as_json)
+
+
+def _assert_new(secret_file: Path | None) -> None:
+    """Before there is a secret: a file that cannot take it must not cost it. Raises: CommandError."""
+    if secret_file is not None and secret_file.exists():
+        raise CommandError(f"{secret_file} exists already")
+    if secret_file is not None and not secret_file.parent.is_dir():
+        raise CommandError(f"{secret_file.parent} is not a folder")
+
+
+def _show(entry: dict[str, Any], secret_file: Path | None, as_json: bool) -> None:
+    secret = entry.get("client_secret")
+    if secret and secret_file is not None:
+        write_private(secret_file, f"{entry['credential']}:{secret}\n".encode())
+        entry = {**entry, "client_secret": f"in {secret_file}"}
+    if as_json:
+        print_json(entry)
+        return
+    screen().print(pairs(flat({name: value for name, value in entry.items() if name != "client_secret"})))
+    if secret and secret_file is None:
+        aside().print("Its secret, shown now and never again:")
+        print_raw(str(secret))
+    elif secret:
+        screen().print(f"secret in {secret_file} (0600)", markup=False)

@@ -1,0 +1,102 @@
+"""`strongroom`: the entry, where every failure becomes one line and an exit status."""
+
+import importlib.metadata
+import os
+import re
+import sys
+from typing import Annotated
+
+import typer
+
+from vault.cli import logs
+from vault.cli.console import aside
+from vault.cli.credentials import app as credentials
+from vault.cli.dev import dev
+from vault.cli.doctor import doctor
+from vault.cli.events import events
+from vault.cli.failures import USAGE, CommandError, explain
+from vault.cli.fields import fields
+from vault.cli.migrate import migrate
+from vault.cli.policy import app as policy
+from vault.cli.provision import provision
+from vault.cli.provision_db import provision_db
+from vault.cli.receipts.commands import app as receipts
+from vault.cli.retention import app as log
+from vault.cli.sequence import sequence
+from vault.cli.serve import serve
+from vault.cli.tenants import app as tenants
+
+_SECRET = re.compile(r"srs_[0-9a-hjkmnp-tv-z]{52}|hv[sbr]\.[A-Za-z0-9_-]{20,}|\bs\.[A-Za-z0-9]{24,}")
+
+app = typer.Typer(
+    name="strongroom",
+    help="An encrypted vault for personal data: opaque tokens, purpose-bound reveals, a log of every access.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Try it: strongroom dev --demo",
+)
+for command in (dev, serve, sequence, migrate, provision, provision_db):
+    app.command()(command)
+for name, group in (
+    ("tenants", tenants),
+    ("credentials", credentials),
+    ("policy", policy),
+    ("log", log),
+    ("receipts", receipts),
+):
+    app.add_typer(group, name=name)
+for reader in (fields, events, doctor):
+    app.command()(reader)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"strongroom {importlib.metadata.version('strongroom-vault')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Options of the whole command."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 refused, 2 asked wrongly, 3 not available now."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        refuse_secrets(given)
+        logs.to_standard_error()
+        app(given)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except Exception as error:
+        if os.environ.get("STRONGROOM_DEBUG"):
+            raise
+        _fail(
+            explain(error) or CommandError(f"a bug: {type(error).__name__}; STRONGROOM_DEBUG=1 shows where")
+        )
+
+
+def refuse_secrets(arguments: list[str]) -> None:
+    """Raises: CommandError when an argument holds a secret, which every process here could have read."""
+    if any(_SECRET.search(one) for one in arguments):
+        raise CommandError(
+            "an argument looks like a secret: every process of this machine can read arguments, and the "
+            "shell keeps them. Treat it as leaked: rotate it, then pass it by file, environment or prompt.",
+            USAGE,
+        )
+
+
+def _fail(error: CommandError) -> None:
+    aside().print(f"strongroom: {error.line}", markup=False, soft_wrap=True, style="red")
+    raise SystemExit(error.status)

@@ -1,0 +1,161 @@
+"""`strongroom provision`: mount, keys, identities on the key server; then, once, a first tenant."""
+
+import asyncio
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vault.cli.console import AsJson, print_json, screen
+from vault.cli.failures import UsageFault
+
+if TYPE_CHECKING:
+    from keys.admin import Admin
+    from keys.login import Server
+    from keys.provision import Plan, Report
+
+Addr = Annotated[
+    str | None,
+    typer.Option("--vault-addr", help="The key server [env STRONGROOM_VAULT_ADDR, VAULT_ADDR]."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="The operator's token; - reads it from stdin [env VAULT_TOKEN]."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the identity files (0600).")]
+Ca = Annotated[Path | None, typer.Option("--vault-ca", exists=True, help="PEM of the key server's CA.")]
+Namespace = Annotated[str | None, typer.Option("--namespace", help="Namespace on the key server.")]
+Mount = Annotated[str, typer.Option("--mount", help="Where the transit engine is to be mounted.")]
+Cidr = Annotated[list[str], typer.Option("--cidr", help="Network the identities may log in from (repeat).")]
+Days = Annotated[int, typer.Option(min=1, max=365, help="Days until a new secret id ends.")]
+Renew = Annotated[bool, typer.Option("--renew", help="Issue a fresh secret id where a file exists already.")]
+Tenant = Annotated[str | None, typer.Option(help="Found this tenant, with its keys and first administrator.")]
+Person = Annotated[str | None, typer.Option(help="Who answers for the administrator's credential.")]
+AdminFile = Annotated[
+    Path, typer.Option("--admin-file", help="Where the administrator's credential is written (0600).")
+]
+
+
+def provision(
+    *,
+    vault_addr: Addr = None,
+    token_file: TokenFile = None,
+    out: Out = Path("identities"),
+    vault_ca: Ca = None,
+    namespace: Namespace = None,
+    mount: Mount = "strongroom",
+    cidr: Cidr = [],  # noqa: B006  # typer copies it
+    secret_id_days: Days = 30,
+    renew: Renew = False,
+    tenant: Tenant = None,
+    person: Person = None,
+    admin_file: AdminFile = Path("admin-credential"),
+    as_json: AsJson = False,
+) -> None:
+    """Set up the key server for Strongroom. Doing it twice does no harm; it says what it did.
+
+    The operator's token comes from --token-file, VAULT_TOKEN or a prompt, never from an argument. With
+    --tenant the databases of STRONGROOM_DATA_URL and STRONGROOM_KEYSTORE_URL are used as well.
+
+    Example: strongroom provision --vault-addr https://vault:8200 --token-file ~/.vault-token --out ids
+    """
+    from keys.login import Server
+    from keys.provision import Plan
+
+    if (tenant is None) != (person is None):
+        raise UsageFault("--tenant and --person belong together")
+    address = vault_addr or os.environ.get("STRONGROOM_VAULT_ADDR") or os.environ.get("VAULT_ADDR")
+    if not address:
+        raise UsageFault("--vault-addr is missing (or STRONGROOM_VAULT_ADDR)")
+    server = Server(address, ca=str(vault_ca) if vault_ca else None, namespace=namespace)
+    plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400)
+    report = set_up(server, read_token(token_file), plan, out, renew=renew)
+    found = (
+        {} if tenant is None or person is None else _found(server, plan, out, (tenant, person), admin_file)
+    )
+    _say(report, found, as_json)
+
+
+def read_token(file: Path | None) -> str:
+    """The operator's token. Raises: UsageFault, OSError."""
+    if file is not None and str(file) != "-":
+        token = file.read_text()
+    elif file is not None:
+        token = sys.stdin.read()
+    elif os.environ.get("VAULT_TOKEN"):
+        token = os.environ["VAULT_TOKEN"]
+    elif sys.stdin.isatty():
+        token = getpass.getpass("Operator's token: ")
+    else:
+        raise UsageFault("no operator's token: give --token-file FILE, --token-file -, or VAULT_TOKEN")
+    if not token.strip():
+        raise UsageFault("the operator's token is empty")
+    return token.strip()
+
+
+def set_up(server: "Server", token: str, plan: "Plan", out: Path, *, renew: bool = False) -> "Report":
+    """Bring the key server to the plan and write the identity files that are missing. Raises: KeysError."""
+    from keys.admin import Admin
+    from keys.policies import IDENTITIES
+    from keys.provision import provision as bring_to_plan
+
+    admin = Admin.with_token(server, token)
+    report = bring_to_plan(admin, plan)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in IDENTITIES:
+        _identity(admin, name, plan, out / f"{name}.json", report=report, renew=renew)
+    return report
+
+
+def _identity(admin: "Admin", name: str, plan: "Plan", path: Path, *, report: "Report", renew: bool) -> None:
+    from keys.identity import read_identity, write_identity
+    from keys.provision import issue_identity
+
+    if path.exists() and not renew:
+        read_identity(path)
+        report.present.append(f"identity file {path}")
+        return
+    write_identity(path, issue_identity(admin, name, plan))
+    report.created.append(f"identity file {path}")
+
+
+def _found(
+    server: "Server", plan: "Plan", out: Path, who: tuple[str, str], admin_file: Path
+) -> dict[str, str]:
+    """Found the first tenant, unless it is there. Raises: SettingsError, KeysError, ServiceError."""
+    from vault.cli import founding
+    from vault.settings import read_settings
+
+    told = {
+        "STRONGROOM_VAULT_ADDR": server.address,
+        "STRONGROOM_VAULT_MOUNT": plan.mount,
+        "STRONGROOM_IDENTITIES": str(out),
+        **({"STRONGROOM_VAULT_CA": server.ca} if server.ca else {}),
+        **({"STRONGROOM_VAULT_NAMESPACE": server.namespace} if server.namespace else {}),
+    }
+    settings = read_settings({**os.environ, **told})
+    return asyncio.run(founding.found(settings, tenant=who[0], person=who[1], secret_file=admin_file))
+
+
+def _say(report: "Report", found: dict[str, str], as_json: bool) -> None:
+    parts: dict[str, Any] = {
+        "created": report.created,
+        "changed": report.changed,
+        "present": report.present,
+        "hand_over": report.hand_over,
+    }
+    if as_json:
+        print_json(parts | ({"tenant": found} if found else {}))
+        return
+    console = screen()
+    for name, style in (("created", "green"), ("changed", "yellow"), ("present", "dim")):
+        for what in parts[name]:
+            console.print(f"[{style}]{name:8}[/] ", end="")
+            console.print(what, markup=False)
+    for name, value in found.items():
+        console.print(f"{name}: {value}", markup=False)
+    for sentence in report.hand_over:
+        console.print(f"for you: {sentence}", style="bold", markup=False)

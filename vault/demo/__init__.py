@@ -1,0 +1,1 @@
+"""Sample data for the demonstration and the tests. Everything in here is invented."""

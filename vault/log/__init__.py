@@ -1,0 +1,1 @@
+"""What happened, provably: events, their commitments, and the lists workers sign."""

@@ -1,0 +1,110 @@
+"""One access, allowed or denied: its canonical body, its commitment, its entry (docs/FORMATS.md §4). Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Literal
+
+import orjson
+
+from vault.model.ask import Caller
+from vault.model.names import show_id
+
+SALT_BYTES = 32
+ENTRY_VERSION = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event as a verb knows it, before it has an identity, a time and a salt.
+
+    Nothing a caller typed goes in unchecked: `token` only when its check characters hold (else
+    "malformed"), `subject` and `reference` only in their strict alphabet.
+    """
+
+    caller: Caller
+    verb: str
+    decision: Literal["allow", "deny"]
+    reason: str
+    """The rule that allowed, or the problem code that denied."""
+    token: str | None = None
+    field_type: str | None = None
+    subject: str | None = None
+    purpose: str | None = None
+    reference: str | None = None
+    dek_id: bytes | None = None
+    policy: str | None = None
+    detail: Mapping[str, str | int] = field(default_factory=dict)
+    sealed: bool = False
+    """The law keeps it confidential: only those with the grant events_sealed read it. Not in the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stamped event. `body` is guarded; `entry` says nothing and may be shown to anyone."""
+
+    event_id: bytes
+    draft: Draft
+    body: bytes
+    salt: bytes
+    commitment: bytes
+
+    @property
+    def entry(self) -> bytes:
+        """The 49 bytes that become a leaf: version, event id, commitment."""
+        return entry(self.event_id, self.commitment)
+
+
+def entry(event_id: bytes, commitment: bytes) -> bytes:
+    """`01 | event id 16 | commitment 32`."""
+    return ENTRY_VERSION + event_id + commitment
+
+
+def commit_to(body: bytes, salt: bytes) -> bytes:
+    """SHA-256 over the salt, then the body: binding, and silent without the salt."""
+    return sha256(salt + body).digest()
+
+
+def stamp(draft: Draft, *, event_id: bytes, at: int, salt: bytes, place: Mapping[str, str | int]) -> Event:
+    """Give a draft its identity, its time (µs, UTC) and its place in a signed list."""
+    body = canonical({**_body(draft, event_id, at), **place})
+    return Event(event_id, draft, body, salt, commit_to(body, salt))
+
+
+def canonical(members: Mapping[str, object]) -> bytes:
+    """RFC 8785 for strings, integers and lists of them: sorted keys, no spaces, UTF-8."""
+    return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
+
+
+def timestamp(microseconds: int) -> str:
+    """RFC 3339 in UTC with microseconds, the spelling of every time in a body or an answer."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+
+
+def _body(draft: Draft, event_id: bytes, at: int) -> dict[str, str | int]:
+    caller = draft.caller
+    members: dict[str, str | int | None] = {
+        **draft.detail,  # first, so that no detail can stand in the place of a member below
+        "v": 1,
+        "event_id": show_id("evt", event_id),
+        "time": timestamp(at),
+        "tenant": caller.tenant,
+        "actor": caller.credential,
+        "person": caller.person,
+        "auth_method": caller.auth_method,
+        "client_ip": caller.address,
+        "request_id": caller.request_id,
+        "verb": draft.verb,
+        "decision": draft.decision,
+        "reason": draft.reason,
+        "purpose": draft.purpose,
+        "reference": draft.reference,
+        "token": draft.token,
+        "field_type": draft.field_type,
+        "subject": draft.subject,
+        "dek_id": draft.dek_id.hex() if draft.dek_id else None,
+        "policy": draft.policy,
+    }
+    return {name: value for name, value in members.items() if value is not None}

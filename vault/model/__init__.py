@@ -1,0 +1,1 @@
+"""Frozen values shared by every layer. No I/O, no clock, no randomness."""

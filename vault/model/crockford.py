@@ -1,0 +1,22 @@
+"""Crockford's base 32, lower case: the alphabet of tokens and identifiers (no i, l, o, u)."""
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+VALUES = {char: value for value, char in enumerate(ALPHABET)}
+
+
+def encode(number: int, *, length: int) -> str:
+    """Write `number` in exactly `length` characters, most significant first."""
+    if number < 0 or number >> (5 * length):
+        raise ValueError("number does not fit")
+    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5))
+
+
+def decode(text: str) -> int:
+    """Read what `encode` wrote. Raises: ValueError on any other character (one spelling only)."""
+    number = 0
+    for char in text:
+        value = VALUES.get(char)
+        if value is None:
+            raise ValueError("not a Crockford character")
+        number = number << 5 | value
+    return number

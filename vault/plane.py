@@ -1,0 +1,154 @@
+"""One running plane: its own identity at the key server, its own database role, its own signing key."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from keys.identity import read_identity
+from keys.migrate import is_current
+from keys.policies import worker_key
+from keys.selfcheck import assert_least
+from keys.transit import Transit
+from vault import metrics
+from vault.alarms import raise_alarm
+from vault.errors import ServiceError, Unavailable
+from vault.log.lists import WorkerKey
+from vault.log.writer import LogWriter
+from vault.service.access_token import Expected
+from vault.service.authenticate import Authenticator
+from vault.service.authority_keys import PublicKeys
+from vault.service.failed_logins import FailedLogins
+from vault.service.logins import write_down
+from vault.service.parts import Parts
+from vault.service.registers import Registers
+from vault.service.standing import Anchored, Announcer
+from vault.settings import Settings
+from vault.store.authority import AuthorityStore
+from vault.store.engine import Database, open_database
+from vault.store.migrate import DATA
+from vault.store.records import Store
+
+FLUSH_SECONDS = 20.0
+CANARY_SECONDS = 3.0
+STANDING_SECONDS = 20.0
+log = structlog.get_logger()
+
+
+def now() -> int:
+    """µs since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+class NotReady(Unavailable):
+    code, title = "not_ready", "This plane cannot serve now."
+
+
+@dataclass(slots=True, kw_only=True)
+class Base:
+    """What each plane has, whatever it does. Built without I/O; `start` does the rest."""
+
+    name: str
+    transit: Transit
+    data: Database
+    parts: Parts
+    authority: AuthorityStore
+    public_keys: PublicKeys
+    failed: FailedLogins
+    authenticator: Authenticator
+    announcer: Announcer
+    """Only control's identity may sign what it announces."""
+    canary: Callable[[], Awaitable[None]]
+    """One call to the key server as this plane's requests make it."""
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _healthy_until: float = 0.0
+
+    async def start(self) -> None:
+        """Prove least privilege and non-exportable keys, then enrol this worker's signing key.
+
+        Raises: KeysError, ServiceError: the process must not serve.
+        """
+        if not await is_current(self.data, DATA):
+            raise NotReady(detail="The data database needs `strongroom migrate`.")
+        await assert_least(self.transit, self.name, await self._tenants())
+        key = self.parts.log.worker
+        version, endorsement = await self.transit.sign(worker_key(self.name), key.endorsement_message)
+        await self.parts.store.enrol(key, key_version=version, endorsement=endorsement)
+        self.run_beside(self._flush())
+
+    async def _tenants(self) -> list[str]:
+        """The tenants there are; waits a while for control to vouch for them. Raises: Unavailable."""
+        until = time.monotonic() + STANDING_SECONDS
+        while True:
+            try:
+                return await self.parts.registers.tenants()
+            except Unavailable:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(0.5)
+
+    def run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the requests until the plane stops."""
+        self._tasks.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        """Write down what is still in memory and let go of everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(ServiceError):
+            await write_down(self.failed, self.parts, everything=True)
+        await self.transit.aclose()
+        await self.data.dispose()
+
+    async def ready(self) -> None:
+        """A canary through everything a request meets, at most every few seconds. Raises: why not."""
+        clock = time.monotonic()
+        if clock < self._healthy_until:
+            return
+        await self.parts.store.clock()
+        await self.canary()
+        self._healthy_until = clock + CANARY_SECONDS
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await write_down(self.failed, self.parts)
+
+
+def base(name: str, settings: Settings) -> Base:
+    """Build what every plane has. Raises: KeysError when its identity file is missing or open to others."""
+    identity = read_identity(settings.identity_file(name))
+    transit = Transit(settings.server, identity, mount=settings.vault_mount, threads=settings.transit_threads)
+    data = open_database(settings.data_url_of(name), pool_size=settings.database_connections)
+    authority = AuthorityStore(data)
+    public_keys = PublicKeys(transit, "authority", clock=time.monotonic)
+    anchored = Anchored(authority, public_keys, now=now, alarm=raise_alarm, old_counts=name == "control")
+    registers = Registers(anchored, public_keys, clock=time.monotonic, alarm=raise_alarm)
+    worker = WorkerKey(name, os.urandom(16), now())
+    parts = Parts(
+        store=Store(data),
+        log=LogWriter(worker, now=now, random=os.urandom),
+        registers=registers,
+        now=now,
+        random=os.urandom,
+    )
+    failed = FailedLogins(metrics.failed_logins.inc)
+    expected = Expected(settings.issuer, name)
+    return Base(
+        name=name,
+        transit=transit,
+        data=data,
+        parts=parts,
+        authority=authority,
+        public_keys=public_keys,
+        failed=failed,
+        authenticator=Authenticator(expected, registers, public_keys, failed, now=now),
+        canary=transit.probe,
+        announcer=Announcer(authority, anchored, registers, transit, now=now),
+    )

@@ -1,0 +1,1 @@
+"""Who may open what, and why: pure decisions over a policy that is data. No I/O, no clock."""

@@ -1,0 +1,109 @@
+"""From tokens as callers send them to asks and to what the database has: how every verb on tokens starts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from vault.alarms import raise_alarm
+from vault.errors import ServiceError, Unavailable
+from vault.fields.catalogue import Catalogue
+from vault.log.event import Draft, timestamp
+from vault.model.ask import Allowed, Ask, Decision, Denied
+from vault.model.secret import Secret
+from vault.model.token import MalformedToken, Token, parse
+from vault.policy.decide import decide, granted
+from vault.policy.rules import Policy
+from vault.service.catalogue import class_of
+from vault.store.records import Store, Stored
+
+MALFORMED = "malformed"
+"""What the log holds in place of a text that is no token: it may be a value sent by mistake."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One token on its way through a verb."""
+
+    ask: Ask
+    decision: Decision
+    stored: Stored | None = None
+    withheld: bool = False
+    event_id: bytes = b""
+    receipt: str = ""
+    outcome: Secret[bytes] | ServiceError = field(default_factory=Unavailable)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the verb may go on with this token."""
+        return isinstance(self.decision, Allowed)
+
+
+def asked(template: Ask, text: str, fields: Catalogue) -> Item:
+    """`template` for the token a caller sent, and whether a grant covers it.
+
+    Decided before any lookup, so that a stranger learns nothing.
+    """
+    try:
+        token: Token | None = parse(text)
+    except MalformedToken:
+        token = None
+    field_type = token.field_type if token else MALFORMED
+    ask = replace(
+        template,
+        token=token.text if token else MALFORMED,
+        field_type=field_type,
+        field_class=class_of(fields, field_type),
+    )
+    if token is None and ask.caller.may(ask.verb, purpose=ask.purpose):
+        return Item(ask, Denied("malformed_token", "the check characters do not hold"))
+    return Item(ask, granted(ask))
+
+
+async def look_up(tenant: str, items: Sequence[Item], policy: Policy, store: Store) -> None:
+    """Load what may be looked up, and decide on it."""
+    wanted = {item.ask.token: None for item in items if item.allowed and item.ask.token}
+    records = await store.load(tenant, list(wanted)) if wanted else {}
+    for item in items:
+        if item.allowed:
+            item.stored = records.get(item.ask.token or "")
+            item.decision = _decide(item.ask, item.stored, policy)
+
+
+def present(items: Iterable[Item]) -> list[tuple[Item, Stored]]:
+    """The items to go on with: allowed, not withheld, and there."""
+    return [(i, i.stored) for i in items if i.allowed and not i.withheld and i.stored is not None]
+
+
+def draft(item: Item, policy: Policy, **detail: str | int) -> Draft:
+    """The event of an item. A purpose that no grant of the caller names is free text and stays out."""
+    ask, decision, stored = item.ask, item.decision, item.stored
+    own = any(grant.purpose == ask.purpose for grant in ask.caller.grants)
+    if item.allowed and item.withheld:
+        detail["result"] = "withheld"
+    return Draft(
+        ask.caller,
+        ask.verb,
+        "allow" if isinstance(decision, Allowed) else "deny",
+        decision.rule if isinstance(decision, Allowed) else decision.code,
+        token=ask.token,
+        field_type=stored.field_type if stored else None,
+        subject=stored.subject if stored else None,
+        purpose=ask.purpose if own else None,
+        reference=ask.reference,
+        dek_id=stored.dek_id if stored and item.allowed and not item.withheld else None,
+        policy=policy.hash,
+        detail=detail,
+    )
+
+
+def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:
+    if stored is None:
+        return Denied("token_not_found")
+    decision = decide(ask, policy)
+    if isinstance(decision, Denied):
+        return decision
+    if stored.field_type != ask.field_type:
+        raise_alarm("record_tampered", ask.caller.tenant, ask.token)
+        return Denied("record_tampered", "the record's type is not the token's")
+    if stored.erased_at is not None and ask.verb == "detokenize":
+        return Denied("erased", f"erased at {timestamp(stored.erased_at)}")
+    return decision

@@ -1,0 +1,62 @@
+"""What each verb is given to work with: one bundle for each plane, built in vault/app.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keys.keystore import Keystore
+from keys.pool import Pool
+from keys.ring import Indexer, Unwrapper
+from vault.log.writer import LogWriter
+from vault.service.backlog import Bound
+from vault.service.idempotency import Fingerprints
+from vault.service.registers import Registers
+from vault.service.verified_lists import ListVerifier
+from vault.store.records import Store
+from vault.store.sequencing import SequencerStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What every verb needs."""
+
+    store: Store
+    log: LogWriter
+    registers: Registers
+    now: Callable[[], int]
+    """Microseconds since 1970, UTC."""
+    random: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest(Parts):
+    """Can seal, cannot open."""
+
+    pool: Pool
+    indexer: Indexer
+    fingerprints: Fingerprints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal(Parts):
+    """Can open, cannot change."""
+
+    keystore: Keystore
+    unwrapper: Unwrapper
+    indexer: Indexer
+    bound: Bound
+    """How much may be opened that the log does not prove yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office(Parts):
+    """Can end a record's life."""
+
+    keystore: Keystore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit(Parts):
+    """Can read the log, and see whether a worker signed what it reads."""
+
+    lists: SequencerStore
+    verifier: ListVerifier

@@ -1,0 +1,27 @@
+"""Commit events by themselves: the trace that comes before the deed."""
+
+from collections.abc import Sequence
+
+from vault import metrics
+from vault.log.event import Draft
+from vault.log.lists import SignedList
+from vault.log.writer import Lane
+from vault.service.parts import Parts
+
+
+async def record(tenant: str, drafts: Sequence[Draft], parts: Parts) -> SignedList:
+    """Commit one event for each draft. Durable when this returns. Raises: Unavailable, OutcomeUnknown."""
+    lane = parts.log.lane(tenant)
+    signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
+    async with parts.store.begin() as unit:
+        await unit.add_list(signed)
+        await unit.commit()
+    kept(lane, signed, parts)
+    return signed
+
+
+def kept(lane: Lane, signed: SignedList, parts: Parts) -> None:
+    """The list is committed: give its lane back, and count what was decided."""
+    parts.log.keep(lane, signed)
+    for event in signed.events:
+        metrics.decisions.labels(event.draft.verb, event.draft.decision).inc()

@@ -1,0 +1,46 @@
+"""From a reason to the problem a caller sees. Pure."""
+
+from keys import errors as keys
+from vault.errors import (
+    BadRequest,
+    Conflict,
+    Erased,
+    Forbidden,
+    InvalidValue,
+    NotFound,
+    RecordTampered,
+    ServiceError,
+    Unavailable,
+)
+from vault.model.ask import Denied
+
+_DENIALS: dict[str, type[ServiceError]] = {
+    "no_grant": Forbidden,
+    "policy_denied": Forbidden,
+    "purpose_required": BadRequest,
+    "reference_required": BadRequest,
+    "malformed_token": InvalidValue,
+    "token_not_found": NotFound,
+    "erased": Erased,
+    "record_tampered": RecordTampered,
+    "record_changed": Conflict,
+}
+
+
+def problem(denied: Denied) -> ServiceError:
+    """The problem for a denial: its code, and its rule as the detail."""
+    return _DENIALS[denied.code](denied.code, denied.rule or None)
+
+
+def refused_before(code: str) -> ServiceError:
+    """The problem of an item that a remembered answer refused, though its value would pass today."""
+    return _DENIALS.get(code, InvalidValue)(code)
+
+
+def from_keys(error: keys.KeysError) -> ServiceError:
+    """The problem for a failure of key management. Nothing was released."""
+    if isinstance(error, keys.Tampered | keys.EnvelopeError):
+        return RecordTampered()
+    if isinstance(error, keys.Retired):
+        return Conflict("key_retired", "The key version that sealed this record was retired.")
+    return Unavailable(error.code, retry_after=1 if error.transient else 30)

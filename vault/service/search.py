@@ -1,0 +1,106 @@
+"""Search: which tokens hold this value? Equality through the blind index, for types the policy opens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vault.errors import ServiceError
+from vault.log.event import Draft
+from vault.model.ask import Allowed, Ask, Caller, Decision, Denied
+from vault.model.secret import Secret
+from vault.policy.decide import decide
+from vault.policy.rules import Policy
+from vault.service.catalogue import catalogue, class_of
+from vault.service.parts import Reveal
+from vault.service.record import record
+from vault.service.refusals import problem
+from vault.store.wall import INDEX_BYTES, index_input
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One value to look for, normalised and validated, or the problem it has."""
+
+    caller: Caller
+    field_type: str
+    purpose: str
+    value: Secret[bytes] | ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The tokens that hold the value, oldest index rows first, and the receipt of the search."""
+
+    tokens: tuple[str, ...]
+    receipt: str
+
+
+async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) -> list[Found | ServiceError]:
+    """Decide, put every search on record, and only then ask the key server for the index."""
+    await parts.bound.assert_near(tenant)
+    policy = (await parts.registers.of(tenant)).policy
+    fields = catalogue(policy)
+    decisions = [
+        decide(
+            Ask(
+                request.caller,
+                "search",
+                request.field_type,
+                class_of(fields, request.field_type),
+                request.purpose,
+            ),
+            policy,
+        )
+        for request in requests
+    ]
+    drafts = [
+        _draft(request, decision, policy) for request, decision in zip(requests, decisions, strict=True)
+    ]
+    signed = await record(tenant, drafts, parts)
+    hits = await _hits(tenant, _to_look_for(tenant, requests, decisions), parts)
+    outcomes: list[Found | ServiceError] = []
+    for i, (request, decision) in enumerate(zip(requests, decisions, strict=True)):
+        if isinstance(decision, Denied):
+            outcomes.append(problem(decision))
+        elif isinstance(request.value, ServiceError):
+            outcomes.append(request.value)
+        else:
+            outcomes.append(Found(tuple(hits[i]), signed.receipt(signed.events[i])))
+    return outcomes
+
+
+def _to_look_for(
+    tenant: str, requests: Sequence[SearchRequest], decisions: Sequence[Decision]
+) -> dict[str, dict[int, bytes]]:
+    """{field type: {request: what its index is made of}} for the searches that may go on."""
+    wanted: dict[str, dict[int, bytes]] = {}
+    for i, (request, decision) in enumerate(zip(requests, decisions, strict=True)):
+        if isinstance(decision, Allowed) and isinstance(request.value, Secret):
+            source = index_input(tenant, request.field_type, request.value)
+            wanted.setdefault(request.field_type, {})[i] = source
+    return wanted
+
+
+async def _hits(tenant: str, wanted: dict[str, dict[int, bytes]], parts: Reveal) -> dict[int, list[str]]:
+    """One call to the key server and one SELECT for each field type."""
+    hits: dict[int, list[str]] = {}
+    for field_type, sources in wanted.items():
+        full = await parts.indexer.index(f"bidx-{tenant}-{field_type}", list(sources.values()))
+        digests = {i: digest[:INDEX_BYTES] for i, digest in zip(sources, full, strict=True)}
+        found = await parts.store.find(tenant, field_type, list(set(digests.values())))
+        for i, digest in digests.items():
+            hits[i] = sorted(token for hit, token in found if hit == digest)
+    return hits
+
+
+def _draft(request: SearchRequest, decision: Decision, policy: Policy) -> Draft:
+    allowed = isinstance(decision, Allowed)
+    own = any(grant.purpose == request.purpose for grant in request.caller.grants)
+    return Draft(
+        request.caller,
+        "search",
+        "allow" if allowed else "deny",
+        decision.rule if isinstance(decision, Allowed) else decision.code,
+        field_type=request.field_type,
+        purpose=request.purpose if own else None,
+        policy=policy.hash,
+    )

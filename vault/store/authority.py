@@ -1,0 +1,81 @@
+"""Registers, secret hashes and used assertions: what authority rests on, as the database keeps it."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from vault.model.register import StoredRegister, StoredStanding
+from vault.store import failures
+from vault.store.schema import credential_secret, register, standing, used_jti
+
+
+class AuthorityStore:
+    """Reads of authority, and the one-time use of assertions. Every method may raise Unavailable."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def latest_versions(self) -> Mapping[str, int]:
+        """The highest version of each tenant's register."""
+        latest = select(register.c.tenant, func.max(register.c.version)).group_by(register.c.tenant)
+        with failures.statements():
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(latest)).all()
+        return {row[0]: row[1] for row in rows}
+
+    async def read(self, tenant: str, version: int) -> StoredRegister | None:
+        """One version of a tenant's register."""
+        c = register.c
+        one = select(c.document, c.signature, c.key_version).where(c.tenant == tenant, c.version == version)
+        with failures.statements():
+            async with self._engine.connect() as connection:
+                row = (await connection.execute(one)).one_or_none()
+        return StoredRegister(*row) if row is not None else None
+
+    async def standing(self) -> StoredStanding | None:
+        """What control last vouched for."""
+        c = standing.c
+        with failures.statements():
+            async with self._engine.connect() as connection:
+                row = (
+                    await connection.execute(select(c.seq, c.document, c.signature, c.key_version))
+                ).one_or_none()
+        return StoredStanding(*row) if row is not None else None
+
+    async def put_standing(self, new: StoredStanding) -> bool:
+        """Replace the row whose `seq` is one less, or insert the first; False when it moved on meanwhile."""
+        row = {
+            "seq": new.seq,
+            "document": new.document,
+            "signature": new.signature,
+            "key_version": new.key_version,
+        }
+        following = update(standing).where(standing.c.seq == new.seq - 1).values(row)
+        first = insert(standing).values(id=1, **row)
+        try:
+            with failures.statements():
+                async with self._engine.begin() as connection:
+                    done = await connection.execute(first if new.seq == 1 else following)
+        except failures.Clash:
+            return False
+        return done.rowcount == 1
+
+    async def read_secret(self, tenant: str, credential: str, *, sha256: str) -> str | None:
+        """The Argon2id string of a secret that the signed register names by its SHA-256."""
+        c = credential_secret.c
+        one = select(c.hash).where(c.tenant == tenant, c.credential == credential, c.sha256 == sha256)
+        with failures.statements():
+            async with self._engine.connect() as connection:
+                return await connection.scalar(one)
+
+    async def use_jti(self, credential: str, *, jti_sha256: bytes, expires_at: int) -> bool:
+        """Take an assertion's id, for every worker and for good; False when it was taken before."""
+        row = {"credential": credential, "jti_sha256": jti_sha256, "expires_at": expires_at}
+        try:
+            with failures.statements():
+                async with self._engine.begin() as connection:
+                    await connection.execute(insert(used_jti), row)
+        except failures.Clash:
+            return False
+        return True

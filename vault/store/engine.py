@@ -1,0 +1,76 @@
+"""Opens a database: SQLite for one machine, PostgreSQL for production. A commit is on disk when answered."""
+
+from typing import TypeAlias
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+Database: TypeAlias = AsyncEngine
+"""What those who hold a database without looking into it call it."""
+
+STATEMENT_SECONDS = 2.0
+"""Half a deadline is too long to wait for one statement."""
+
+
+def open_database(
+    url: str, *, pool_size: int = 6, statement_seconds: float | None = STATEMENT_SECONDS
+) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`. Raises: ValueError for others.
+
+    `statement_seconds` None: a statement of PostgreSQL may take as long as it takes.
+    """
+    try:
+        driver = make_url(url).drivername
+    except ArgumentError:
+        driver = ""
+    if driver == "sqlite+aiosqlite":
+        return _sqlite(url)
+    if driver == "postgresql+asyncpg":
+        return _postgresql(url, pool_size, statement_seconds)
+    raise ValueError("the database URL must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+
+
+def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=STATEMENT_SECONDS,
+        pool_pre_ping=False,
+        connect_args={
+            "timeout": STATEMENT_SECONDS,
+            "command_timeout": statement_seconds,
+            "server_settings": {
+                "synchronous_commit": "on",
+                "application_name": "strongroom",
+                "jit": "off",
+                "idle_in_transaction_session_timeout": "10000",
+            },
+        },
+    )
+
+
+def _sqlite(url: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url, hide_parameters=True, pool_timeout=STATEMENT_SECONDS, connect_args={"timeout": STATEMENT_SECONDS}
+    )
+
+    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a commit is on disk before it is answered
+            "secure_delete=ON",  # erased bytes are overwritten in the file
+            "foreign_keys=ON",
+            "trusted_schema=OFF",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", on_connect)
+    return engine

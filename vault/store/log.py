@@ -1,0 +1,127 @@
+"""Reads of the log: leaves, tiles, checkpoints. Nothing here judges: that is for service/."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Executable, Select, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from vault.log.event import entry
+from vault.log.merkle import TILE_HEIGHT, leaf_hash
+from vault.log.tiles import Tile
+from vault.store import failures
+from vault.store.schema import checkpoint, cosignature, event, leaf, node, signed_list
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An entry in its place, and the list it came in."""
+
+    idx: int
+    event_id: bytes
+    commitment: bytes
+    list_id: bytes
+    position: int
+
+    @property
+    def entry(self) -> bytes:
+        """The 49 bytes that were hashed."""
+        return entry(self.event_id, self.commitment)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A signed head of a tree as it was published."""
+
+    size: int
+    root: bytes
+    note: str
+    key_version: int
+    signed_at: int
+
+
+class LogStore:
+    """The log's tables, read. Every method may raise Unavailable."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    async def checkpoint(self, tenant: str) -> StoredCheckpoint | None:
+        """The newest checkpoint."""
+        c = checkpoint.c
+        newest = (
+            select(c.size, c.root, c.note, c.key_version, c.signed_at)
+            .where(c.tenant == tenant)
+            .order_by(c.size.desc())
+            .limit(1)
+        )
+        rows = await self._rows(newest)
+        return StoredCheckpoint(*rows[0]) if rows else None
+
+    async def cosignatures(self, tenant: str, size: int) -> list[str]:
+        """The lines that witnesses put under the checkpoint of this size."""
+        c = cosignature.c
+        lines = select(c.line).where(c.tenant == tenant, c.size == size).order_by(c.witness)
+        return [row[0] for row in await self._rows(lines)]
+
+    async def leaves(self, tenant: str, first: int, count: int) -> list[Leaf]:
+        """Up to `count` leaves from `first` on, in order. Fewer when the tree ends, or has a hole."""
+        some = leaves_of(tenant).where(leaf.c.idx >= first, leaf.c.idx < first + count).order_by(leaf.c.idx)
+        return [Leaf(*row) for row in await self._rows(some)]
+
+    async def last_leaf(self, tenant: str) -> Leaf | None:
+        """The leaf with the highest index."""
+        rows = await self._rows(leaves_of(tenant).order_by(leaf.c.idx.desc()).limit(1))
+        return Leaf(*rows[0]) if rows else None
+
+    async def place_of(self, tenant: str, event_id: bytes) -> int | None:
+        """The index of an event, None when it has none."""
+        found = select(leaf.c.idx).where(leaf.c.tenant == tenant, leaf.c.event_id == event_id)
+        rows = await self._rows(found)
+        return int(rows[0][0]) if rows else None
+
+    async def is_committed(self, tenant: str, event_id: bytes) -> bool:
+        """Whether there is such an event, numbered or not."""
+        found = select(event.c.event_id).where(event.c.tenant == tenant, event.c.event_id == event_id)
+        return bool(await self._rows(found))
+
+    async def hashes(self, tenant: str, tile: Tile) -> list[bytes]:
+        """The hashes of a tile. Fewer than its width when some are missing."""
+        if tile.level == 0:
+            return [leaf_hash(one.entry) for one in await self.leaves(tenant, tile.first, tile.width)]
+        c = node.c
+        some = (
+            select(c.hash)
+            .where(
+                c.tenant == tenant,
+                c.level == TILE_HEIGHT * tile.level,
+                c.number >= tile.first,
+                c.number < tile.first + tile.width,
+            )
+            .order_by(c.number)
+        )
+        return [row[0] for row in await self._rows(some)]
+
+    async def tenants(self) -> list[str]:
+        """Every tenant that has events, found by hopping over the primary key."""
+        found: list[str] = []
+        while True:
+            after = signed_list.c.tenant > (found[-1] if found else "")
+            rows = await self._rows(
+                select(signed_list.c.tenant).where(after).order_by(signed_list.c.tenant).limit(1)
+            )
+            if not rows:
+                return found
+            found.append(rows[0][0])
+
+    async def _rows(self, statement: Executable) -> Sequence[Any]:
+        with failures.statements():
+            async with self.engine.connect() as connection:
+                return (await connection.execute(statement)).all()
+
+
+def leaves_of(tenant: str) -> Select[Any]:
+    """The columns of `Leaf`, of one tenant."""
+    c = leaf.c
+    return select(c.idx, c.event_id, c.commitment, c.list_id, c.position).where(c.tenant == tenant)

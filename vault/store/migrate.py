@@ -1,0 +1,8 @@
+"""The data database's schema, for keys/migrate.py to bring up to date."""
+
+from pathlib import Path
+
+from keys.migrate import Schema
+from vault.store.schema import metadata
+
+DATA = Schema(metadata, Path(__file__).with_name("migrations"), "alembic_version_data")

@@ -1,0 +1,163 @@
+"""Reads of the data database that the verbs need. Always the primary, never a replica."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    LargeBinary,
+    exists,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from vault.log.lists import WorkerKey
+from vault.store import failures
+from vault.store.schema import blind_index, db_clock, idempotency, record, tombstone, worker
+from vault.store.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as the database has it. `sealed` is empty and `erased_at` set once it is shredded."""
+
+    token: str
+    version: int
+    subject: str
+    field_type: str
+    dek_id: bytes
+    sealed: bytes
+    created_at: int
+    erased_at: int | None
+    key_destroyed_at: int | None = None
+
+    @property
+    def state(self) -> str:
+        """`active`; `erasing` once nothing opens it; `shredded` once its key is gone, too."""
+        if self.erased_at is None:
+            return "active"
+        return "erasing" if self.key_destroyed_at is None else "shredded"
+
+
+class Store:
+    """The data database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    def begin(self) -> Unit:
+        """A transaction: `async with store.begin() as unit: …; await unit.commit()`."""
+        return Unit(self.engine)
+
+    async def load(self, tenant: str, tokens: Sequence[str]) -> dict[str, Stored]:
+        """The tombstone of each token that this tenant has, or its newest version while there is none.
+
+        A tombstone outranks every record: what is written beside it afterwards brings nothing back.
+        """
+        live = select(
+            record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
+            record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
+            null().cast(BigInteger).label("key_destroyed_at"),
+        ).where(record.c.tenant == tenant, record.c.token.in_(tokens))  # fmt: skip
+        dead = select(
+            tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
+            tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
+            tombstone.c.key_destroyed_at,
+        ).where(tombstone.c.tenant == tenant, tombstone.c.token.in_(tokens))  # fmt: skip
+        rows = await self._rows(union_all(live, dead))
+        found: dict[str, Stored] = {}
+        for row in rows:
+            stored = Stored(*row)
+            known = found.get(stored.token)
+            if known is None or _rank(known) < _rank(stored):
+                found[stored.token] = stored
+        return found
+
+    async def still_live(self, tenant: str, tokens: Sequence[str]) -> set[tuple[str, int]]:
+        """(token, version) of every live record among `tokens`, at this moment."""
+        buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
+        live = select(record.c.token, record.c.version).where(
+            record.c.tenant == tenant, record.c.token.in_(tokens), ~buried
+        )
+        return {(row[0], row[1]) for row in await self._rows(live)}
+
+    async def find(self, tenant: str, field_type: str, digests: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        """(digest, token) of every record whose blind index is among `digests`.
+
+        An index row counts only beside a live record of its type: ingest may write index rows as it likes.
+        """
+        hits = select(blind_index.c.digest, blind_index.c.token).where(
+            blind_index.c.tenant == tenant,
+            blind_index.c.field_type == field_type,
+            blind_index.c.digest.in_(digests),
+            exists().where(
+                record.c.tenant == tenant,
+                record.c.token == blind_index.c.token,
+                record.c.field_type == blind_index.c.field_type,
+            ),
+            ~exists().where(tombstone.c.tenant == tenant, tombstone.c.token == blind_index.c.token),
+        )
+        return [(row[0], row[1]) for row in await self._rows(hits)]
+
+    async def answered(self, tenant: str, slots: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+        """{slot: (fingerprint, answer)} for the idempotency slots that are taken."""
+        taken = select(idempotency.c.slot, idempotency.c.fingerprint, idempotency.c.answer).where(
+            idempotency.c.tenant == tenant, idempotency.c.slot.in_(slots)
+        )
+        return {row[0]: (row[1], row[2]) for row in await self._rows(taken)}
+
+    async def unfinished_erasures(self, tenant: str, *, most: int) -> list[tuple[str, bytes]]:
+        """(token, dek_id) of tombstones whose key has not been destroyed yet, `most` of them at once."""
+        waiting = (
+            select(tombstone.c.token, tombstone.c.dek_id)
+            .where(tombstone.c.tenant == tenant, tombstone.c.key_destroyed_at.is_(None))
+            .limit(most)
+        )
+        return [(row[0], row[1]) for row in await self._rows(waiting)]
+
+    async def key_destroyed(self, tenant: str, tokens: Sequence[str]) -> None:
+        """Mark the keys of these tombstones as gone."""
+        done = (
+            update(tombstone)
+            .where(tombstone.c.tenant == tenant, tombstone.c.token.in_(tokens))
+            .values(key_destroyed_at=db_clock())
+        )
+        with failures.statements():
+            async with self.engine.begin() as connection:
+                await connection.execute(done)
+
+    async def enrol(self, key: WorkerKey, *, key_version: int, endorsement: bytes) -> None:
+        """Make a worker's endorsed public key known to whoever verifies its lists."""
+        with failures.statements():
+            async with self.engine.begin() as connection:
+                await connection.execute(
+                    insert(worker),
+                    {
+                        "worker_id": key.worker_id,
+                        "plane": key.plane,
+                        "public_key": key.public,
+                        "started_at": key.started_at,
+                        "key_version": key_version,
+                        "endorsement": endorsement,
+                    },
+                )
+
+    async def clock(self) -> int:
+        """The database's clock, in microseconds."""
+        return int((await self._rows(select(db_clock())))[0][0])
+
+    async def _rows(self, statement: Executable) -> Sequence[Any]:
+        with failures.statements():
+            async with self.engine.connect() as connection:
+                return (await connection.execute(statement)).all()
+
+
+def _rank(stored: Stored) -> tuple[bool, int]:
+    return stored.erased_at is not None, stored.version

@@ -1,0 +1,115 @@
+"""Who may do what in the data database, on PostgreSQL: the table of architecture.md as GRANTs.
+
+Nobody may change or delete an event, a signed list, a worker or a register: their rows are only added to.
+Times that the database sets on its own clock are no column that a plane may name.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keys.roles import Rights, put_in_force
+
+_ADD_EVENT = (
+    "INSERT (tenant, event_id, list_id, position, commitment, salt, body, sealed, token, subject,"
+    " actor, verb, decision, purpose) ON event"
+)
+_EVERY_PLANE = (
+    "SELECT ON register",
+    "SELECT ON standing",
+    _ADD_EVENT,
+    "INSERT ON signed_list",
+    "INSERT ON worker",
+)
+_LOG_READER = (
+    "SELECT ON leaf",
+    "SELECT ON node",
+    "SELECT ON checkpoint",
+    "SELECT ON cosignature",
+    "SELECT ON list_refusal",
+    "SELECT ON events_dropped",
+)
+# Enough to see how far the log is behind, and what of it counts.
+_BACKLOG_READER = (
+    "SELECT (tenant, list_id, size) ON signed_list",
+    "SELECT (tenant, list_id, verb, recorded_at) ON event",
+    "SELECT (tenant, idx, list_id, position) ON leaf",
+    "SELECT (tenant, size, signed_at) ON checkpoint",
+    "SELECT (tenant, list_id) ON list_refusal",
+)
+RIGHTS: Rights = {
+    "strongroom_ingest": (
+        *_EVERY_PLANE,
+        # Not version, not created_at: a second version would replace a value, an early date revive a lease.
+        "INSERT (tenant, token, subject, field_type, dek_id, sealed, dek_lease) ON record",
+        "INSERT ON blind_index",
+        "INSERT (tenant, slot, fingerprint, answer) ON idempotency",
+        "SELECT (tenant, slot, fingerprint, answer) ON idempotency",
+    ),
+    "strongroom_reveal": (
+        *_EVERY_PLANE,
+        *_BACKLOG_READER,
+        "SELECT ON record",
+        "SELECT ON tombstone",
+        "SELECT ON blind_index",
+    ),
+    "strongroom_office": (
+        *_EVERY_PLANE,
+        "SELECT ON record",
+        "DELETE ON record",
+        "SELECT ON tombstone",
+        "INSERT (tenant, token, version, subject, field_type, dek_id, created_at, reason) ON tombstone",
+        "UPDATE (key_destroyed_at) ON tombstone",
+        # DELETE looks for its rows by these two columns; the digests stay out of sight.
+        "SELECT (tenant, token) ON blind_index",
+        "DELETE ON blind_index",
+    ),
+    "strongroom_control": (
+        *_EVERY_PLANE,
+        "INSERT ON register",
+        # What control says anew every minute is overwritten; it is signed, and only ever says more.
+        "INSERT ON standing",
+        "UPDATE (seq, document, signature, key_version) ON standing",
+        "SELECT ON credential_secret",
+        "INSERT ON credential_secret",
+        # An id that is taken shows as a clash: no need to read those of others.
+        "INSERT ON used_jti",
+    ),
+    "strongroom_audit": (
+        *_EVERY_PLANE,
+        "SELECT ON event",
+        "SELECT ON signed_list",
+        "SELECT ON worker",
+        *_LOG_READER,
+    ),
+    # Numbers events by what proves them; never sees what they say.
+    "strongroom_sequencer": (
+        "SELECT (tenant, event_id, list_id, position, commitment) ON event",
+        "SELECT ON signed_list",
+        "SELECT ON worker",
+        *_LOG_READER,
+        "INSERT ON leaf",
+        "INSERT ON node",
+        # Not the times: they are the database's.
+        "INSERT (tenant, size, root, note, key_version) ON checkpoint",
+        "INSERT ON cosignature",
+        "INSERT (tenant, list_id, reason) ON list_refusal",
+        "SELECT ON sequencer_lease",
+        "UPDATE (holder, term, until) ON sequencer_lease",
+    ),
+    # Touches no table: these functions look and act for it, and hold to the legal minimum by themselves.
+    "strongroom_retention": (
+        "EXECUTE ON FUNCTION strongroom_expired_events(integer)",
+        "EXECUTE ON FUNCTION strongroom_drop_events(date)",
+        "EXECUTE ON FUNCTION strongroom_make_event_months(integer)",
+    ),
+}
+_VERSION_TABLE = "alembic_version_data"
+
+
+async def apply_roles(connection: AsyncConnection, passwords: Mapping[str, str]) -> list[str]:
+    """Put the data database's roles in force; answer the roles that were new. Twice does no harm.
+
+    `passwords` by role, for every role or only for those to be changed. Raises: Misconfigured.
+    """
+    return await put_in_force(connection, RIGHTS, passwords, readable=_VERSION_TABLE)

@@ -1,0 +1,35 @@
+"""Many rows in one statement of one shape, whatever their number. PostgreSQL takes columns as arrays."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Table, any_, column, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+
+def among(engine: AsyncEngine, member: ColumnElement[bytes], values: Sequence[bytes]) -> ColumnElement[bool]:
+    """`member` is one of `values`. A list of parameters would be another statement for each length."""
+    if engine.dialect.name == "postgresql":
+        return member == any_(literal(list(values), ARRAY(member.type)))
+    return member.in_(values)
+
+
+async def insert_rows(
+    connection: AsyncConnection,
+    table: Table,
+    same: Mapping[str, str],
+    columns: Mapping[str, Sequence[object]],
+) -> None:
+    """Insert rows given as columns; `same` holds what is equal in all of them."""
+    names = list(columns)
+    if connection.dialect.name != "postgresql":
+        every = zip(*columns.values(), strict=True)
+        rows = [{**same, **dict(zip(names, row, strict=True))} for row in every]
+        await connection.execute(insert(table), rows)
+        return
+    arrays = [literal(list(columns[name]), ARRAY(table.c[name].type)) for name in names]
+    given = func.unnest(*arrays).table_valued(*(column(name, table.c[name].type) for name in names))
+    given = given.render_derived()
+    fixed = [literal(value, table.c[name].type) for name, value in same.items()]
+    rows_of = select(*fixed, *(given.c[name] for name in names))
+    await connection.execute(insert(table).from_select([*same, *names], rows_of))

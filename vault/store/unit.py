@@ -1,0 +1,173 @@
+"""One transaction of the data database. Leaving it without `commit` rolls back."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Table, delete, insert, literal, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from vault.log.lists import SignedList
+from vault.store import failures, schema
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A sealed value on its way into the database."""
+
+    tenant: str
+    token: str
+    version: int
+    subject: str
+    field_type: str
+    dek_id: bytes
+    sealed: bytes
+    dek_lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """What a request with an idempotency key was answered: tokens and receipts, never values or masks."""
+
+    tenant: str
+    slot: bytes
+    fingerprint: bytes
+    answer: bytes
+
+
+class Unit:
+    """A transaction. Every method may raise Clash or Unavailable; `commit` also OutcomeUnknown."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        with failures.statements():
+            self._connection = await self._engine.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What was committed stays committed, and what failed has said so: a lost connection adds nothing.
+        with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):
+            await self._open.close()
+
+    @property
+    def _open(self) -> AsyncConnection:
+        if self._connection is None:
+            raise RuntimeError("the unit was not entered")
+        return self._connection
+
+    async def commit(self) -> None:
+        """Make it durable. After OutcomeUnknown nothing may be run again."""
+        with failures.commit():
+            await self._open.commit()
+
+    async def add_list(self, signed: SignedList) -> None:
+        """Write a signed list and its events."""
+        heading = signed.heading
+        with failures.statements():
+            await self._open.execute(
+                insert(schema.event),
+                [
+                    {
+                        "tenant": heading.tenant,
+                        "event_id": event.event_id,
+                        "list_id": heading.list_id,
+                        "position": position,
+                        "commitment": event.commitment,
+                        "salt": event.salt,
+                        "body": event.body,
+                        "sealed": event.draft.sealed,
+                        "token": event.draft.token,
+                        "subject": event.draft.subject,
+                        "actor": event.draft.caller.credential,
+                        "verb": event.draft.verb,
+                        "decision": event.draft.decision,
+                        "purpose": event.draft.purpose,
+                    }
+                    for position, event in enumerate(signed.events)
+                ],
+            )
+            await self._open.execute(
+                insert(schema.signed_list),
+                {
+                    "tenant": heading.tenant,
+                    "list_id": heading.list_id,
+                    "worker_id": heading.worker_id,
+                    "chain": heading.chain,
+                    "seq": heading.seq,
+                    "previous": heading.previous,
+                    "size": len(signed.events),
+                    "signature": signed.signature,
+                },
+            )
+
+    async def add_records(self, records: Sequence[NewRecord]) -> None:
+        """Write sealed records as first versions. Raises: StaleLease when a DEK's lease has run out."""
+        await self._insert(schema.record, records)
+
+    async def add_answers(self, answers: Sequence[NewAnswer]) -> None:
+        """Remember answers under their idempotency slots. Raises: Clash when a slot is taken."""
+        # Sorted, because two lists that take the same two slots in crossing order would deadlock.
+        await self._insert(schema.idempotency, sorted(answers, key=lambda answer: answer.slot))
+
+    async def add_index(self, tenant: str, rows: Sequence[tuple[str, bytes, str]]) -> None:
+        """Write blind-index rows: (field type, digest, token)."""
+        if not rows:
+            return
+        with failures.statements():
+            await self._open.execute(
+                insert(schema.blind_index),
+                [{"tenant": tenant, "field_type": f, "digest": d, "token": t} for f, d, t in rows],
+            )
+
+    async def bury(self, tenant: str, tokens: Sequence[str], *, reason: str) -> None:
+        """Replace the records of `tokens` by tombstones, and drop their index rows."""
+        mine = schema.record.c.tenant == tenant, schema.record.c.token.in_(tokens)
+        kept = ["tenant", "token", "version", "subject", "field_type", "dek_id", "created_at"]
+        rows = select(*(schema.record.c[name] for name in kept), literal(reason)).where(*mine)
+        index = schema.blind_index
+        with failures.statements():
+            await self._open.execute(insert(schema.tombstone).from_select([*kept, "reason"], rows))
+            await self._open.execute(delete(schema.record).where(*mine))
+            await self._open.execute(delete(index).where(index.c.tenant == tenant, index.c.token.in_(tokens)))
+
+    async def append_register(
+        self, tenant: str, version: int, *, document: bytes, signature: bytes, key_version: int
+    ) -> None:
+        """Write the next register. Raises: Clash when that version exists."""
+        with failures.statements():
+            await self._open.execute(
+                insert(schema.register),
+                {
+                    "tenant": tenant,
+                    "version": version,
+                    "document": document,
+                    "signature": signature,
+                    "key_version": key_version,
+                },
+            )
+
+    async def put_secret(self, tenant: str, credential: str, *, sha256: str, secret_hash: str) -> None:
+        """Keep the Argon2id string of a credential's secret; the signed register holds its SHA-256."""
+        with failures.statements():
+            await self._open.execute(
+                insert(schema.credential_secret),
+                {"tenant": tenant, "credential": credential, "sha256": sha256, "hash": secret_hash},
+            )
+
+    async def _insert(self, table: Table, rows: Sequence[NewRecord] | Sequence[NewAnswer]) -> None:
+        if not rows:
+            return
+        given = (column.name for column in table.columns if column.server_default is None)
+        names = [name for name in given if hasattr(rows[0], name)]
+        with failures.statements():
+            # Inline: else one row alone is given the database's own default, read first and then named.
+            filled = [{n: getattr(row, n) for n in names} for row in rows]
+            await self._open.execute(insert(table).inline(), filled)
