@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.plugins.service",
     "tests.plugins.log",
     "tests.plugins.scene",
+    "tests.plugins.browser",
 ]

@@ -246,6 +246,17 @@ def test_html_holds_no_markup_of_the_log(hostile):
     assert "\u202e" not in text
 
 
+def test_exporters_name_stays_within_its_rule_of_style(log, tmp_path):
+    """Whoever exports cannot break out of the line of style that puts his name under every sheet."""
+    mirror(log, tmp_path)
+    verdict = check_mirror(Store(tmp_path))
+    text = page(build(verdict, Collector(Wanted()), exported='";}</style><script>alert(1)</script>\\'))
+    ((style,),) = [re.findall("<style>(.*?)</style>", text, re.DOTALL)]
+    (content,) = re.findall(r'@bottom-left\{content:"(.*?)"', style)
+    assert re.fullmatch(r"(\\[0-9a-f]+ )+", content)
+    assert bytes(int(one, 16) for one in content.replace("\\", "").split()).startswith(b'";}</style>')
+
+
 def test_terminal_gets_no_escape_of_the_log(hostile):
     """Nothing of the log steers the terminal, and rich reads none of it as markup."""
     out = io.StringIO()

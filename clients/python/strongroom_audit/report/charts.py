@@ -1,12 +1,12 @@
 """Bars as inline SVG: no script, no font, readable in grey on paper. Every label is escaped."""
 
-from strongroom_audit.plain import markup
+from strongroom_audit.plain import clean, markup
 from strongroom_audit.report.model import Chart
 
-_WIDTH, _LEFT, _RIGHT = 500, 44, 8
+_WIDTH, _LEFT, _RIGHT = 500, 44, 16
 _HEIGHT, _TOP, _BOTTOM = 180, 12, 28
 _MOST_LABELS = 8
-_ROW, _NAME = 24, 150
+_ROW, _NAME = 24, 160
 
 
 def svg(chart: Chart) -> str:
@@ -40,8 +40,8 @@ def _sideways(chart: Chart, totals: list[int]) -> str:
     parts = []
     for number, label in enumerate(chart.labels):
         y, x = 4 + number * _ROW, float(_NAME)
-        short = label if len(label) <= 22 else f"{label[:21]}…"
-        parts.append(f'<text x="{_NAME - 8}" y="{y + 15}" text-anchor="end">{markup(short)}</text>')
+        named = markup(_short(clean(label)))
+        parts.append(f'<text x="{_NAME - 8}" y="{y + 15}" text-anchor="end">{named}</text>')
         for name, values in chart.series:
             wide = inner * values[number] / top
             parts.append(_bar(name, f"{label}: {values[number]:,} {name}", (x, y + 3, wide, _ROW - 8)))
@@ -77,6 +77,11 @@ def _bar(name: str, said: str, at: tuple[float, float, float, float]) -> str:
 def _brief(label: str) -> str:
     """A date without its year: the title of its bar has it in full."""
     return label[5:] if len(label) == 10 else label
+
+
+def _short(label: str) -> str:
+    """Without its middle: credentials of one tenant begin alike. The title of the bar has it in full."""
+    return label if len(label) <= 20 else f"{label[:6]}…{label[-12:]}"
 
 
 def _frame(chart: Chart, height: int, parts: list[str]) -> str:

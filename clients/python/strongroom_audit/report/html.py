@@ -1,12 +1,14 @@
 """The report as one HTML file that needs nothing else: style and pictures are inside, without script."""
 
+import re
 from importlib.resources import files
 
-from strongroom_audit.plain import markup
+from strongroom_audit.plain import clean, markup
 from strongroom_audit.report.charts import svg
 from strongroom_audit.report.model import Cell, Chart, Report, Table
 
 _MOST_ROWS = 200
+_EVENT = re.compile(r"evt_[0-9a-z]{26}", re.ASCII)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = files("strongroom_audit.report").joinpath("style.css").read_text("utf-8")
 
@@ -17,7 +19,7 @@ def page(report: Report) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{markup(report.title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{markup(report.title)}</title><style>{_STYLE}{_sheets(report.watermark)}</style></head>"
     )
     body = "".join(
         (
@@ -31,6 +33,15 @@ def page(report: Report) -> str:
         )
     )
     return f"{head}<body><main>{body}</main></body></html>\n"
+
+
+def _sheets(watermark: str) -> str:
+    """Style that puts who exported it, when, and the page's number under every printed sheet."""
+    # Every character by its number: none can end the string, the rule or the element.
+    text = "".join(f"\\{ord(character):x} " for character in clean(watermark))
+    font = "font:8px system-ui,sans-serif;color:#5b6675"
+    number = 'counter(page) " / " counter(pages)'
+    return f'@page{{@bottom-left{{content:"{text}";{font}}}@bottom-right{{content:{number};{font}}}}}'
 
 
 def _basis(report: Report) -> str:
@@ -79,5 +90,5 @@ def _section(table: Table) -> str:
 def _cell(value: Cell) -> str:
     if isinstance(value, int):
         return f"<td class=n>{value:,}</td>"
-    short = " class=t" if len(value) <= 20 else ""
-    return f"<td{short}>{markup(value) or '–'}</td>"
+    short = len(value) <= 20 or _EVENT.fullmatch(value)
+    return f"<td{' class=t' if short else ''}>{markup(value) or '–'}</td>"
