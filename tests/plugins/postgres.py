@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,6 +80,8 @@ class Postgres:
     folder: Path
     port: int
     password: str = field(repr=False)
+    changed: Mapping[str, str] = field(default_factory=dict)
+    """Settings other than the tests'."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,7 +100,8 @@ class Postgres:
 
     def start(self) -> None:
         """Start, or start again. Ready only when `wait_ready` returns."""
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = _SETTINGS | self.changed
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         program = [str(BIN / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), *options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -165,8 +169,15 @@ async def _migrated(engine: AsyncEngine, schema: Schema) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A server shared by all tests; one that kills it starts it again."""
+    with started() as server:
+        yield server
+
+
+@contextmanager
+def started(**changed: str) -> Iterator[Postgres]:
+    """A server with templates to clone, gone with everything in it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="strongroom-pg-"))
-    server = Postgres(folder, _free_port(), secrets.token_urlsafe(12))
+    server = Postgres(folder, _free_port(), secrets.token_urlsafe(12), changed)
     try:
         _initialise(server)
         server.start()

@@ -8,7 +8,7 @@ from vault.errors import NotFound, ServiceError
 from vault.log.bundle import write_bundle
 from vault.log.checkpoints import origin_of
 from vault.log.event import Draft
-from vault.log.merkle import inclusion_proof
+from vault.log.merkle import includes, inclusion_proof
 from vault.log.notes import NoteKey
 from vault.log.proofs import write_proof
 from vault.log.tiles import Tile, write_entries
@@ -64,11 +64,19 @@ class LogReader:
         head = await self._head(tenant)
         if index is None or index >= head.size:
             raise _not_yet()
-        path = await self.tree.compute(
-            tenant, head.size, lambda nodes: inclusion_proof(index, head.size, nodes)
-        )
+        path = await self._path(tenant, index, head)
         note = head.note + "".join(await self.store.cosignatures(tenant, head.size))
         return write_proof(index, path, note)
+
+    async def _path(self, tenant: str, index: int, head: StoredCheckpoint) -> list[bytes]:
+        """A leaf's way up to the signed root, and verified to be one. Raises: LogDamaged, Unavailable."""
+        path, leaf = await self.tree.compute(
+            tenant, head.size, lambda nodes: (inclusion_proof(index, head.size, nodes), nodes(0, index))
+        )
+        if not includes(leaf, index, head.size, proof=path, root=head.root):
+            self.tree.forget(tenant)  # the rows may be put right; what was remembered of them would not be
+            raise LogDamaged(says=f"leaf {index} does not lead to the root signed at {head.size}")
+        return path
 
     async def keys(self, tenant: str) -> dict[str, list[object]]:
         """The public keys checkpoints and workers verify under, by plane and version. Raises: Unavailable."""

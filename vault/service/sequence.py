@@ -140,6 +140,7 @@ class Sequencer:
             raise
         except LogDamaged as damage:
             self._halted[tenant] = self.clock() + HALT_SECONDS
+            self.tree.forget(tenant)  # once the true rows are back, nothing has to be restarted
             self.alarm(damage.alarm, tenant, damage.says)
         except (ServiceError, KeysError) as error:
             log.warning("sequencer_waits", tenant=tenant, code=error.code)

@@ -1,12 +1,12 @@
 """A stored tree, read: whatever the tree's arithmetic asks for is fetched as tiles and computed from them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from vault.errors import Unavailable
 from vault.log.merkle import TILE_HEIGHT, Nodes, needed, node_hash
-from vault.log.tiles import WIDTH, Tile, holding
+from vault.log.tiles import Tile, holding
 
 T = TypeVar("T")
 
@@ -24,37 +24,25 @@ class LogDamaged(Unavailable):
 
 
 class TileStore(Protocol):
-    async def hashes(self, tenant: str, tile: Tile) -> list[bytes]:
-        """The hashes of a tile; fewer than its width when some are missing. Raises: Unavailable."""
+    async def hashes(self, tenant: str, tiles: Collection[Tile]) -> Mapping[Tile, Sequence[bytes]]:
+        """The hashes of each tile; fewer than its width when some are missing. Raises: Unavailable."""
 
 
 class Tree:
-    """The trees of all tenants. Full tiles never change, so those read last are remembered."""
+    """The trees of all tenants. A tile of a given width never changes, so those read last are remembered."""
 
     def __init__(self, store: TileStore, *, remembered: int = 1024) -> None:
         self._store = store
         self._remembered = remembered
-        self._full: OrderedDict[tuple[str, int, int], Sequence[bytes]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, Tile], Sequence[bytes]] = OrderedDict()
 
     async def hashes(self, tenant: str, tile: Tile) -> Sequence[bytes]:
         """A whole tile. Raises: LogDamaged, Unavailable."""
-        key = (tenant, tile.level, tile.number)
-        if tile.width == WIDTH and key in self._full:
-            self._full.move_to_end(key)
-            return self._full[key]
-        found = await self._store.hashes(tenant, tile)
-        if len(found) != tile.width:
-            raise LogDamaged(says=f"tile {tile.path} has a hole")
-        if tile.width == WIDTH:
-            self._full[key] = found
-            if len(self._full) > self._remembered:
-                self._full.popitem(last=False)
-        return found
+        return (await self._read(tenant, {tile}))[tile]
 
     async def compute(self, tenant: str, size: int, compute: Callable[[Nodes], T]) -> T:
         """What `compute` makes of the first `size` leaves. Raises: LogDamaged, Unavailable."""
-        tiles = {holding(level, number, size) for level, number in needed(compute)}
-        read = {tile: await self.hashes(tenant, tile) for tile in tiles}
+        read = await self._read(tenant, {holding(level, number, size) for level, number in needed(compute)})
 
         def nodes(level: int, number: int) -> bytes:
             tile = holding(level, number, size)
@@ -63,6 +51,26 @@ class Tree:
             return _fold(read[tile][start : start + span])
 
         return compute(nodes)
+
+    def forget(self, tenant: str) -> None:
+        """Read its tiles again: what was remembered did not verify."""
+        for key in [key for key in self._known if key[0] == tenant]:
+            del self._known[key]
+
+    async def _read(self, tenant: str, tiles: Collection[Tile]) -> dict[Tile, Sequence[bytes]]:
+        """Whole tiles, those not remembered from the store, all at once."""
+        read = {tile: self._known[tenant, tile] for tile in tiles if (tenant, tile) in self._known}
+        missing = [tile for tile in tiles if tile not in read]
+        if missing:
+            read |= await self._store.hashes(tenant, missing)
+        for tile, hashes in read.items():
+            if len(hashes) != tile.width:
+                raise LogDamaged(says=f"tile {tile.path} has a hole")
+            self._known[tenant, tile] = hashes
+            self._known.move_to_end((tenant, tile))
+        while len(self._known) > self._remembered:
+            self._known.popitem(last=False)
+        return read
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:

@@ -1,10 +1,10 @@
 """Reads of the log: leaves, tiles, checkpoints. Nothing here judges: that is for service/."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, Select, select
+from sqlalchemy import Executable, Select, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.log.event import entry
@@ -46,6 +46,9 @@ class LogStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        # One statement needs no transaction around it: two round trips less for each read.
+        alone = engine.dialect.name == "postgresql"
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT") if alone else engine
 
     async def checkpoint(self, tenant: str) -> StoredCheckpoint | None:
         """The newest checkpoint."""
@@ -86,22 +89,18 @@ class LogStore:
         found = select(event.c.event_id).where(event.c.tenant == tenant, event.c.event_id == event_id)
         return bool(await self._rows(found))
 
-    async def hashes(self, tenant: str, tile: Tile) -> list[bytes]:
-        """The hashes of a tile. Fewer than its width when some are missing."""
-        if tile.level == 0:
-            return [leaf_hash(one.entry) for one in await self.leaves(tenant, tile.first, tile.width)]
-        c = node.c
-        some = (
-            select(c.hash)
-            .where(
-                c.tenant == tenant,
-                c.level == TILE_HEIGHT * tile.level,
-                c.number >= tile.first,
-                c.number < tile.first + tile.width,
-            )
-            .order_by(c.number)
-        )
-        return [row[0] for row in await self._rows(some)]
+    async def hashes(self, tenant: str, tiles: Collection[Tile]) -> dict[Tile, list[bytes]]:
+        """The hashes of each tile, in two queries at most. Fewer than its width when some are missing."""
+        leaves = [tile for tile in tiles if tile.level == 0]
+        nodes = [tile for tile in tiles if tile.level]
+        found: dict[tuple[int, int], bytes] = {}
+        if leaves:
+            rows = await self._rows(union_all(*(_leaves_under(tenant, tile) for tile in leaves)))
+            found |= {(0, idx): leaf_hash(entry(event_id, committed)) for idx, event_id, committed in rows}
+        if nodes:
+            rows = await self._rows(union_all(*(_nodes_of(tenant, tile) for tile in nodes)))
+            found |= {(level // TILE_HEIGHT, number): value for level, number, value in rows}
+        return {tile: [found[place] for place in _places(tile) if place in found] for tile in tiles}
 
     async def tenants(self) -> list[str]:
         """Every tenant that has events, found by hopping over the primary key."""
@@ -117,7 +116,7 @@ class LogStore:
 
     async def _rows(self, statement: Executable) -> Sequence[Any]:
         with failures.statements():
-            async with self.engine.connect() as connection:
+            async with self._reads.connect() as connection:
                 return (await connection.execute(statement)).all()
 
 
@@ -125,3 +124,22 @@ def leaves_of(tenant: str) -> Select[Any]:
     """The columns of `Leaf`, of one tenant."""
     c = leaf.c
     return select(c.idx, c.event_id, c.commitment, c.list_id, c.position).where(c.tenant == tenant)
+
+
+# One range each, joined by UNION ALL: with OR between them a database may read the whole table.
+def _leaves_under(tenant: str, tile: Tile) -> Select[Any]:
+    c = leaf.c
+    here = c.tenant == tenant, c.idx >= tile.first, c.idx < tile.first + tile.width
+    return select(c.idx, c.event_id, c.commitment).where(*here)
+
+
+def _nodes_of(tenant: str, tile: Tile) -> Select[Any]:
+    c = node.c
+    here = c.number >= tile.first, c.number < tile.first + tile.width
+    return select(c.level, c.number, c.hash).where(
+        c.tenant == tenant, c.level == TILE_HEIGHT * tile.level, *here
+    )
+
+
+def _places(tile: Tile) -> Iterator[tuple[int, int]]:
+    return ((tile.level, number) for number in range(tile.first, tile.first + tile.width))
