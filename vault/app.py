@@ -3,17 +3,15 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from keys.keystore import CANARY, Keystore
+from keys.keystore import CANARY
 from keys.pool import Pool
 from vault import metrics
 from vault.alarms import raise_alarm
@@ -21,28 +19,28 @@ from vault.api.audit import AuditApi
 from vault.api.control import ControlApi
 from vault.api.ingest import IngestApi
 from vault.api.log import LogApi
-from vault.api.office import OfficeApi
-from vault.api.operations import Endpoints, add_operations
+from vault.api.operation import Endpoints
+from vault.api.operations import add_operations
 from vault.api.problems import Net, on_http_error, on_service_error
 from vault.api.reveal import RevealApi
-from vault.api.system import Check, SystemApi
+from vault.api.system import SystemApi
 from vault.errors import ServiceError
 from vault.log_bound import Watch, bound_of
-from vault.plane import Base, base
+from vault.office import build_office
+from vault.plane import Base, Running, base, keystore_of, more
 from vault.sequencer import RunningSequencer, build_sequencer
 from vault.service import tokens
 from vault.service.amend import Control
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.client_secrets import SecretVerifier
 from vault.service.detokenize import detokenize
-from vault.service.erase import erase, keep_resuming, resume
 from vault.service.events import events
 from vault.service.gather import Gather
 from vault.service.idempotency import Fingerprints
 from vault.service.inspect import inspect
 from vault.service.limiter import Limiter
 from vault.service.log_reads import LogReader, bodies
-from vault.service.parts import Audit, Ingest, Office, Parts, Reveal
+from vault.service.parts import Audit, Ingest, Reveal
 from vault.service.rights import with_rights_of_now
 from vault.service.search import search
 from vault.service.tokenize import tokenize
@@ -50,31 +48,12 @@ from vault.service.tree import Tree
 from vault.service.verified_lists import ListVerifier
 from vault.settings import SEQUENCER, Settings
 from vault.store.backlog import Backlog
-from vault.store.engine import open_database
+from vault.store.ledger import Ledger
 from vault.store.log import LogStore
 from vault.store.sequencing import SequencerStore
 from vault.witnessing import build_lag_watch
 
 log = structlog.get_logger()
-RESUME_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Running:
-    """One plane as the application sees it."""
-
-    base: Base
-    endpoints: Endpoints
-    start: Callable[[], Awaitable[None]]
-    stop: Callable[[], Awaitable[None]]
-    check: Check
-    detail: Callable[[], Mapping[str, object]] = dict
-    """What readiness says beside the plane's state."""
-
-    @property
-    def name(self) -> str:
-        """The plane's."""
-        return self.base.name
 
 
 def create_app(settings: Settings, planes: Sequence[str]) -> FastAPI:
@@ -117,34 +96,24 @@ async def _lifespan(running: Sequence[Running | RunningSequencer]) -> AsyncItera
         yield
 
 
-def _more(kind: type[Any], parts: Parts, **more: object) -> Any:
-    """`parts` with what one plane has beside it."""
-    common = {one.name: getattr(parts, one.name) for one in fields(Parts)}
-    return kind(**common, **more)
-
-
-def _keystore(plane: Base, settings: Settings) -> Keystore:
-    url = settings.keystore_url_of(plane.name)
-    return Keystore(open_database(url, pool_size=settings.database_connections))
-
-
 def _limit(settings: Settings) -> Backlog:
     return Backlog(settings.log_backlog_events, settings.log_backlog_seconds * 1_000_000)
 
 
 def _ingest(plane: Base, settings: Settings) -> Running:
-    keystore = _keystore(plane, settings)
+    keystore = keystore_of(plane, settings)
     common = plane.parts
     pool = Pool(plane.transit, keystore, now=common.now, random=common.random, size=settings.pool_size)
-    parts: Ingest = _more(
+    parts: Ingest = more(
         Ingest,
         common,
         pool=pool,
         indexer=plane.transit,
         fingerprints=Fingerprints(plane.transit, common.now),
+        ledger=Ledger(plane.data),
     )
     gather = Gather("tokenize", partial(with_rights_of_now, tokenize, parts))
-    api = IngestApi(plane.authenticator, common.registers, gather)
+    api = IngestApi(plane.authenticator, common.registers, gather, parts.ledger.notices)
 
     async def warm() -> None:
         for tenant in await common.registers.tenants():
@@ -173,13 +142,14 @@ def _ingest(plane: Base, settings: Settings) -> Running:
 
 
 def _reveal(plane: Base, settings: Settings) -> Running:
-    keystore = _keystore(plane, settings)
-    parts: Reveal = _more(
+    keystore = keystore_of(plane, settings)
+    parts: Reveal = more(
         Reveal,
         plane.parts,
         keystore=keystore,
         unwrapper=plane.transit,
         indexer=plane.transit,
+        ledger=Ledger(plane.data),
         bound=bound_of(LogStore(plane.data), _limit(settings)),
     )
     opening = Gather("detokenize", partial(with_rights_of_now, detokenize, parts))
@@ -204,26 +174,6 @@ def _reveal(plane: Base, settings: Settings) -> Running:
     return Running(plane, {"reveal": api}, plane.start, stop, plane.ready)
 
 
-def _office(plane: Base, settings: Settings) -> Running:
-    keystore = _keystore(plane, settings)
-    parts: Office = _more(Office, plane.parts, keystore=keystore)
-    erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
-    api = OfficeApi(plane.authenticator, erasing)
-
-    async def start() -> None:
-        await plane.start()
-        for tenant in await parts.registers.tenants():
-            await resume(tenant, parts)
-        plane.run_beside(keep_resuming(parts, pause=RESUME_SECONDS))
-
-    async def stop() -> None:
-        await erasing.drain()
-        await keystore.close()
-        await plane.stop()
-
-    return Running(plane, {"office": api}, start, stop, plane.ready)
-
-
 def _audit(plane: Base, settings: Settings) -> Running:
     store = LogStore(plane.data)
     reader = LogReader(
@@ -234,7 +184,7 @@ def _audit(plane: Base, settings: Settings) -> Running:
         log_name=settings.log_name,
     )
     lists = SequencerStore(plane.data)
-    parts: Audit = _more(Audit, plane.parts, lists=lists, verifier=ListVerifier(lists, reader.worker_keys))
+    parts: Audit = more(Audit, plane.parts, lists=lists, verifier=ListVerifier(lists, reader.worker_keys))
     reading = Gather("events", partial(with_rights_of_now, events, parts))
     mirroring = Gather("bodies", partial(bodies, parts=plane.parts, reader=reader))
     public = LogApi(plane.authenticator, reader, mirroring, grant=settings.log_grant == "required")
@@ -308,7 +258,7 @@ def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> 
 _BUILDERS: dict[str, Callable[[Base, Settings], Running]] = {
     "ingest": _ingest,
     "reveal": _reveal,
-    "office": _office,
+    "office": build_office,
     "audit": _audit,
     "control": _control,
 }

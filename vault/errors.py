@@ -35,12 +35,15 @@ class ServiceError(Exception):
         self.extra: Mapping[str, str | int] = extra
         self.items: tuple[tuple[int, ServiceError], ...] = ()
         """For a request that fails as a whole: each item's own problem, by position."""
+        self.still_applies: tuple[tuple[str, str], ...] | None = None
+        """(purpose, basis) of what goes on although a person withdrew or objected."""
 
     @classmethod
     def of_items(cls, problems: Sequence[tuple[int, "ServiceError"]]) -> "ServiceError":
         """One problem for a whole request: the first item's, with every item's beneath it."""
         first = problems[0][1]
         whole = type(first)(first.code, first.detail, **first.extra)
+        whole.still_applies = first.still_applies
         whole.items = tuple(problems)
         return whole
 

@@ -4,19 +4,22 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import structlog
 
 from keys.identity import read_identity
+from keys.keystore import Keystore
 from keys.migrate import is_current
 from keys.policies import worker_key
 from keys.selfcheck import assert_least
 from keys.transit import Transit
 from vault import metrics
 from vault.alarms import raise_alarm
+from vault.api.operation import Endpoints
+from vault.api.system import Check
 from vault.errors import ServiceError, Unavailable
 from vault.log.lists import WorkerKey
 from vault.log.writer import LogWriter
@@ -152,3 +155,33 @@ def base(name: str, settings: Settings) -> Base:
         canary=transit.probe,
         announcer=Announcer(authority, anchored, registers, transit, now=now),
     )
+
+
+@dataclass(slots=True)
+class Running:
+    """One plane as the application sees it."""
+
+    base: Base
+    endpoints: Endpoints
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]
+    check: Check
+    detail: Callable[[], Mapping[str, object]] = dict
+    """What readiness says beside the plane's state."""
+
+    @property
+    def name(self) -> str:
+        """The plane's."""
+        return self.base.name
+
+
+def more(kind: type[Any], parts: Parts, **more: object) -> Any:
+    """`parts` with what one plane has beside it."""
+    common = {one.name: getattr(parts, one.name) for one in fields(Parts)}
+    return kind(**common, **more)
+
+
+def keystore_of(plane: Base, settings: Settings) -> Keystore:
+    """The keystore as this plane's own role reaches it. Raises: SettingsError."""
+    url = settings.keystore_url_of(plane.name)
+    return Keystore(open_database(url, pool_size=settings.database_connections))

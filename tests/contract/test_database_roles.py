@@ -20,7 +20,7 @@ from keys.keystore import metadata as keystore_tables
 from tests.plugins.postgres import Postgres
 from tests.plugins.service import PASSWORDS, Founder
 from tests.plugins.world import BANK
-from vault.store.schema import metadata as data_tables
+from vault.store.acts import METADATA as data_tables
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DENIED = "42501"
@@ -89,6 +89,7 @@ def _insert(table: str, digit: str = "0", *, also: str = "") -> str:
         "Integer": digit,
         "SmallInteger": digit,
         "BigInteger": "9000000000000000000",
+        "Boolean": "false",
     }
     columns = [c for c in TABLES[table].columns if not _set_by_the_database(c) or c.name == also]
     own = "true" if also == "sealed" else "1"
@@ -126,26 +127,37 @@ def _columns(table: str, *names: str) -> set[str]:
 PLANE = {"INSERT event", "INSERT event.sealed", "INSERT signed_list", "INSERT worker"} | _every(
     "register", "standing"
 )
+STANDING = _every("record_state", "subject_fact", "consent")
+PROMISES = STANDING | _every(
+    "notice", "hold", "hold_lifted", "case_act", "recipient", "disclosure", "erasure_notice"
+)
+ACTS = ("notice", "consent", "subject_fact", "record_state", "hold", "hold_lifted", "case_act", "recipient",
+        "erasure_notice")  # fmt: skip
 LOG = _every("leaf", "node", "checkpoint", "cosignature", "list_refusal", "events_dropped")
 MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_ingest"): PLANE
     | {"INSERT record", "INSERT blind_index", "INSERT idempotency"}
-    | _columns("idempotency", "tenant", "slot", "fingerprint", "answer"),
+    | _columns("idempotency", "tenant", "slot", "fingerprint", "answer")
+    | _columns("notice", "tenant", "version", "language"),
     ("data", "strongroom_reveal"): PLANE
-    | _every("record", "tombstone", "blind_index")
-    | _columns("signed_list", "tenant", "list_id", "size")
-    | _columns("event", "tenant", "list_id", "verb", "recorded_at")
+    | PROMISES
+    | {"INSERT disclosure"}
+    | _every("record", "tombstone", "blind_index", "event", "signed_list", "worker")
     | _columns("leaf", "tenant", "idx", "list_id", "position")
     | _columns("checkpoint", "tenant", "size", "signed_at")
     | _columns("list_refusal", "tenant", "list_id"),
     ("data", "strongroom_office"): PLANE
     | {"DELETE record", "DELETE blind_index", "INSERT tombstone", "UPDATE tombstone.key_destroyed_at"}
-    | _every("record", "tombstone")
+    | {"INSERT record", "INSERT record.version"}
+    | {f"INSERT {table}" for table in ACTS}
+    | PROMISES
+    | _every("record", "tombstone", "event", "signed_list", "worker")
     | _columns("blind_index", "tenant", "token"),
     ("data", "strongroom_control"): PLANE
     | {"INSERT register", "INSERT credential_secret", "INSERT used_jti", "INSERT standing"}
     | {f"UPDATE standing.{name}" for name in ("seq", "document", "signature", "key_version")}
-    | _every("credential_secret"),
+    | {"INSERT proposal", "INSERT proposal_end"}
+    | _every("credential_secret", "proposal", "proposal_end"),
     ("data", "strongroom_audit"): PLANE | LOG | _every("event", "signed_list", "worker"),
     ("data", "strongroom_sequencer"): LOG
     | _every("signed_list", "worker", "sequencer_lease")
@@ -155,7 +167,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_retention"): set(),
     ("keystore", "strongroom_ingest"): {"INSERT dek"},
     ("keystore", "strongroom_reveal"): _columns("dek", "tenant", "dek_id", "wrapped"),
-    ("keystore", "strongroom_office"): {"DELETE dek"} | _columns("dek", "tenant", "dek_id"),
+    ("keystore", "strongroom_office"): {"DELETE dek", "INSERT dek"} | _columns("dek", "tenant", "dek_id"),
     ("keystore", "strongroom_operator"): {"DELETE dek", "UPDATE dek.wrapped", "UPDATE dek.kek_version"}
     | _every("dek"),
 }

@@ -24,6 +24,7 @@ from vault.service.parts import Ingest, Office, Reveal
 from vault.service.registers import Authority
 from vault.store.backlog import Backlog
 from vault.store.engine import open_database
+from vault.store.ledger import Ledger
 from vault.store.log import LogStore
 from vault.store.migrate import DATA
 from vault.store.records import Store
@@ -85,7 +86,10 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
     await migrate(keys, KEYSTORE)
     ring, clock, registers, keystore = FakeRing(tenants), Clock(), FixedRegisters(), Keystore(keys)
     log = LogWriter(WorkerKey("ingest", os.urandom(16), AT), now=clock, random=os.urandom)
-    common = {"store": Store(data), "registers": registers, "now": clock, "random": os.urandom}
+    common = {
+        "store": Store(data), "registers": registers, "now": clock, "random": os.urandom,
+        "ledger": Ledger(data),
+    }  # fmt: skip
     ingest = Ingest(
         **common, log=log, indexer=ring, fingerprints=Fingerprints(ring, clock),
         pool=Pool(ring, keystore, now=clock, random=os.urandom, size=64),

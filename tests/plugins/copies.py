@@ -6,7 +6,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.plugins.postgres import Postgres
-from vault.store.schema import metadata
+from vault.store.acts import METADATA
 
 _INDEXES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS leaf_event ON leaf (tenant, event_id)",
@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 async def keep(url: str) -> None:
     """Keep what is in every table, in the same database; clones have it too."""
-    kept = [f"CREATE TABLE kept.{name} AS TABLE public.{name}" for name in metadata.tables]
+    kept = [f"CREATE TABLE kept.{name} AS TABLE public.{name}" for name in METADATA.tables]
     await _run(url, ["CREATE SCHEMA kept", *kept])
 
 
@@ -26,8 +26,8 @@ async def clone(postgres: Postgres, source: URL, spare: list[str]) -> str:
     """The name of a database as `source` was kept; nobody else may be connected to that."""
     if spare:
         name = spare.pop()
-        back = [f"DELETE FROM public.{name}" for name in metadata.tables]
-        back += [f"INSERT INTO public.{name} SELECT * FROM kept.{name}" for name in metadata.tables]
+        back = [f"DELETE FROM public.{name}" for name in METADATA.tables]
+        back += [f"INSERT INTO public.{name} SELECT * FROM kept.{name}" for name in METADATA.tables]
         await _run(postgres.url(name), [*back, *_INDEXES])
         return name
     name = f"scene_{next(_numbers)}"

@@ -1,6 +1,7 @@
 """What requests look like as JSON. These structs stop here; verbs get values of the model."""
 
 import re
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -31,6 +32,7 @@ class TokenizeBody(Body, frozen=True):
     items: list[NewItem]
     subject: str | None = None
     mode: Mode = "all"
+    notice: str | None = None
 
 
 class TokenItem(Body, frozen=True):
@@ -166,7 +168,7 @@ def _place(message: str) -> str:
     The message quotes an unknown member before the path, and that may be written to look like one.
     """
     form = _PATH.search(message)
-    known = form[1] if form is not None and set(form.group(2, 3)) - {None} <= _MEMBERS else ""
+    known = form[1] if form is not None and set(form.group(2, 3)) - {None} <= _members() else ""
     what = "has a member this operation does not know" if "unknown field" in message else "is not as expected"
     if "missing required field" in message:
         what = "lacks a required member"
@@ -174,4 +176,9 @@ def _place(message: str) -> str:
 
 
 _PATH = re.compile(r" - at `\$(\.([a-z_]+)(?:\[[0-9]{1,6}\](?:\.([a-z_]+))?)?)`$")
-_MEMBERS = {name for kind in Body.__subclasses__() for name in kind.__struct_fields__}
+
+
+@cache
+def _members() -> frozenset[str]:
+    """The names of every body's members; each face of the API has some of its own."""
+    return frozenset(name for kind in Body.__subclasses__() for name in kind.__struct_fields__)

@@ -19,6 +19,7 @@ from vault.service.gather import Gather
 from vault.service.idempotency import Key, key_for
 from vault.service.registers import Registers
 from vault.service.tokenize import Answer, NewValue, Tokenized, TokenizeRequest
+from vault.store.notices import Notices
 
 
 class IngestApi:
@@ -29,9 +30,11 @@ class IngestApi:
         authenticator: Authenticator,
         registers: Registers,
         tokenize: Gather[TokenizeRequest, Answer],
+        notices: Notices,
     ) -> None:
         self._authenticator = authenticator
         self._registers = registers
+        self._notices = notices
         self._tokenize = tokenize
 
     async def tokenize(self, request: Request) -> Response:
@@ -43,9 +46,18 @@ class IngestApi:
         policy = (await self._registers.of(caller.tenant)).policy
         items = read_items(body, caller, catalogue(policy))
         key = idempotency_key(request, caller, "tokenize", raw)
-        asked = TokenizeRequest(caller, body.mode, items, key)
+        if body.notice is not None and caller.may("tokenize"):
+            await self._assert_notice(caller.tenant, body.notice)
+        asked = TokenizeRequest(
+            caller, body.mode, items, key, body.notice if caller.may("tokenize") else None
+        )
         done = await self._tokenize.submit(caller.tenant, caller.credential, asked, items=len(items))
         return edge.answer({"items": [_shown(one) for one in done]})
+
+    async def _assert_notice(self, tenant: str, name: str) -> None:
+        """Raises: BadRequest, when the notice that was shown is none."""
+        if await self._notices.unknown(tenant, [name]):
+            raise BadRequest("unknown_notice", "notice is version/language of a published notice.")
 
 
 def idempotency_key(request: Request, caller: Caller, verb: str, body: bytes) -> Key | None:

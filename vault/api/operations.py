@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,30 +10,9 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vault.api import bodies, examples
+from vault.api import bodies, examples, people
 from vault.api.metered import metered
-
-Endpoints = dict[str, Any]
-"""The API object of each plane: {"ingest": IngestApi, …}."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One route. `does` names the method of its plane's API object."""
-
-    plane: str
-    does: str
-    method: str
-    path: str
-    summary: str
-    body: type[msgspec.Struct] | None = None
-    status: int = 200
-    statuses: tuple[int, ...] = (400, 401, 403, 413, 415, 422, 429, 503)
-    open: bool = False
-    """Whether it is called without an access token."""
-    media: str = "application/json"
-    """What the good answer is."""
-
+from vault.api.operation import Endpoints, Operation
 
 _NAMED = ("control", "log")
 """Planes whose operations have names too plain to stand in a metric by themselves."""
@@ -64,6 +42,7 @@ OPERATIONS = (
         bodies.EraseBody,
         statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     ),
+    *people.OPERATIONS,
     Operation("audit", "query", "POST", "/v1/events/query", "Who did what, and why", bodies.EventsBody),
     *(
         Operation(
@@ -199,7 +178,7 @@ def _described(one: Operation) -> dict[str, Any]:
         extra["requestBody"] = examples.TOKEN_REQUEST
     elif one.body is not None:
         schema = {"$ref": f"#/components/schemas/{one.body.__name__}"}
-        media = {"schema": schema, "example": examples.REQUESTS[one.does]}
+        media = {"schema": schema, "example": one.example or examples.REQUESTS[one.does]}
         extra["requestBody"] = {"required": True, "content": {"application/json": media}}
     return extra
 
@@ -207,7 +186,7 @@ def _described(one: Operation) -> dict[str, Any]:
 def _responses(one: Operation) -> dict[int | str, dict[str, Any]]:
     """FastAPI's `responses`: the good answer with an example, and each problem there may be."""
     found: dict[int | str, dict[str, Any]] = {}
-    good: Mapping[str, Any] | None = examples.ANSWERS.get(one.does)
+    good: Mapping[str, Any] | None = one.answer or examples.ANSWERS.get(one.does)
     if one.media != "application/json":
         found[one.status] = {"description": "Done", "content": {one.media: {"schema": {"type": "string"}}}}
     elif good is not None:

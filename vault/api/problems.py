@@ -25,7 +25,9 @@ class MethodNotAllowed(BadRequest):
 
 def item_problem(problem: ServiceError) -> dict[str, Any]:
     """One item's problem, inside an answer or a larger problem."""
-    shown = {"code": problem.code, "status": problem.status, "title": problem.title}
+    shown: dict[str, Any] = {"code": problem.code, "status": problem.status, "title": problem.title}
+    if problem.still_applies is not None:
+        shown["still_applies"] = [{"purpose": p, "basis": basis} for p, basis in problem.still_applies]
     return shown | ({"detail": problem.detail} if problem.detail else {}) | dict(problem.extra)
 
 

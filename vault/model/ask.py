@@ -6,6 +6,8 @@ from typing import Literal
 Verb = Literal[
     "tokenize", "detokenize", "search", "inspect", "erase",
     "events", "events_sealed", "credentials", "policy",
+    "notices", "consent", "subjects", "replace", "retention", "holds", "cases", "release", "recipients",
+    "export", "disclose",
 ]  # fmt: skip
 Form = Literal["plain", "masked"]
 
@@ -14,7 +16,18 @@ PLANES: dict[str, str] = {
     "detokenize": "reveal",
     "search": "reveal",
     "inspect": "reveal",
+    "export": "reveal",
+    "disclose": "reveal",
     "erase": "office",
+    "notices": "office",
+    "consent": "office",
+    "subjects": "office",
+    "replace": "office",
+    "retention": "office",
+    "holds": "office",
+    "cases": "office",
+    "release": "office",
+    "recipients": "office",
     "events": "audit",
     "events_sealed": "audit",
     "credentials": "control",
@@ -22,7 +35,7 @@ PLANES: dict[str, str] = {
 }
 """The plane that serves each verb."""
 
-OPENING = frozenset({"detokenize", "search"})
+OPENING = frozenset({"detokenize", "search", "export", "disclose"})
 """Verbs that let something about a value out; no credential carries one of them beside `tokenize`."""
 
 PURPOSEFUL = frozenset({"detokenize", "search"})
@@ -87,6 +100,8 @@ class Denied:
 
     code: str
     rule: str = field(default="")
+    still_applies: tuple[tuple[str, str], ...] | None = None
+    """For a refusal that the person brought about: (purpose, basis) of what goes on regardless."""
 
 
 Decision = Allowed | Denied

@@ -11,7 +11,9 @@ CLASSES = ("payment", "tax", "identity", "contact", "usage")
 PURPOSE = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
 """The shape of a purpose's name. No digits: nothing shaped like a number can pose as a purpose."""
 
-CLASSFUL = frozenset({"tokenize", "detokenize", "search", "inspect", "erase"})
+CLASSFUL = frozenset(
+    {"tokenize", "detokenize", "search", "inspect", "erase", "replace", "export", "disclose"}
+)
 """Verbs about fields, whose grant may name classes."""
 
 _FORM = re.compile(r"([a-z_]+)(?::([a-z_]{1,32}))?(?:@([a-z]+(?:,[a-z]+)*))?", re.ASCII)
@@ -52,7 +54,12 @@ def check_grant(grant: Grant) -> None:
 
 
 def check_together(grants: Iterable[Grant]) -> None:
-    """Raises: GrantError when one credential would carry tokenize beside a verb that opens values."""
+    """Raises: GrantError when one credential would carry tokenize beside a verb that opens values.
+
+    Nor does it carry both halves of the four eyes.
+    """
     verbs = {grant.verb for grant in grants}
     if "tokenize" in verbs and verbs & OPENING:
-        raise GrantError("one credential never carries tokenize beside detokenize or search")
+        raise GrantError(f"one credential never carries tokenize beside {', '.join(sorted(OPENING))}")
+    if {"cases", "release"} <= verbs:
+        raise GrantError("one credential never carries cases beside release: they are two persons'")

@@ -7,13 +7,15 @@ from vault.alarms import raise_alarm
 from vault.errors import ServiceError, Unavailable
 from vault.fields.catalogue import Catalogue
 from vault.log.event import Draft, timestamp
-from vault.model.ask import Allowed, Ask, Decision, Denied
+from vault.model.ask import OPENING, PURPOSEFUL, Allowed, Ask, Decision, Denied
 from vault.model.secret import Secret
 from vault.model.token import MalformedToken, Token, parse
+from vault.policy.consents import may_use
 from vault.policy.decide import decide, granted
 from vault.policy.rules import Policy
 from vault.service.catalogue import class_of
 from vault.store.records import Store, Stored
+from vault.store.standing import Standing
 
 MALFORMED = "malformed"
 """What the log holds in place of a text that is no token: it may be a value sent by mistake."""
@@ -68,6 +70,11 @@ async def look_up(tenant: str, items: Sequence[Item], policy: Policy, store: Sto
             item.decision = _decide(item.ask, item.stored, policy)
 
 
+def still_allowed(item: Item, now: Standing, policy: Policy) -> Decision:
+    """Whether a purpose that was allowed a moment ago still is."""
+    return may_use(item.ask, policy, state=now.state, closed=now.closed, said=now.said)
+
+
 def present(items: Iterable[Item]) -> list[tuple[Item, Stored]]:
     """The items to go on with: allowed, not withheld, and there."""
     return [(i, i.stored) for i in items if i.allowed and not i.withheld and i.stored is not None]
@@ -104,6 +111,10 @@ def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:
     if stored.field_type != ask.field_type:
         raise_alarm("record_tampered", ask.caller.tenant, ask.token)
         return Denied("record_tampered", "the record's type is not the token's")
-    if stored.erased_at is not None and ask.verb == "detokenize":
+    if stored.erased_at is not None and ask.verb in OPENING:
         return Denied("erased", f"erased at {timestamp(stored.erased_at)}")
+    if stored.erased_at is None and ask.verb in PURPOSEFUL:
+        now = stored.standing
+        refusal = may_use(ask, policy, state=now.state, closed=now.closed, said=now.said)
+        return refusal if isinstance(refusal, Denied) else decision
     return decision

@@ -16,7 +16,7 @@ from vault.model.ask import Ask, Caller, Denied, Form
 from vault.model.names import show_id
 from vault.model.secret import Secret
 from vault.policy.rules import Policy
-from vault.service.asked import Item, asked, draft, look_up, present
+from vault.service.asked import Item, asked, draft, look_up, present, still_allowed
 from vault.service.catalogue import catalogue
 from vault.service.parts import Reveal
 from vault.service.record import record
@@ -67,6 +67,7 @@ async def detokenize(
     wrapped = await _wrapped_keys(tenant, items, parts)
     batch = await _record(tenant, items, policy, parts)  # durable when this returns, else nothing is opened
     await _open(tenant, items, wrapped, parts, batch=batch)
+    await _look_again(tenant, items, policy, parts)
     _mask(items, fields)
     for request, group in zip(requests, groups, strict=True):
         _hold_back(request, group)
@@ -108,17 +109,28 @@ async def _record(tenant: str, items: Sequence[Item], policy: Policy, parts: Rev
 async def _open(
     tenant: str, items: Sequence[Item], wrapped: Mapping[bytes, WrappedDek], parts: Reveal, *, batch: str
 ) -> None:
-    """Unwrap, open, and look at the state once more before any value may leave."""
+    """Unwrap and open."""
     opening = present(items)
     if not opening:
         return
     keys = await _unwrap(tenant, {stored.dek_id for _, stored in opening}, wrapped, parts, batch=batch)
     for item, stored in opening:
         item.outcome = _opened(tenant, stored, keys[stored.dek_id])
-    live = await parts.store.still_live(tenant, list({stored.token: None for _, stored in opening}))
-    for item, stored in opening:
-        if (stored.token, stored.version) not in live:
-            item.outcome = Erased("erased", "erased while it was being opened")
+
+
+async def _look_again(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> None:
+    """Before any value may leave: what was erased, withdrawn or restricted meanwhile stays in."""
+    opened = present(items)
+    if not opened:
+        return
+    live = await parts.store.standing(tenant, list({stored.token: None for _, stored in opened}))
+    for item, stored in opened:
+        now = live.get((stored.token, stored.version))
+        decision = still_allowed(item, now, policy) if now is not None else None
+        if decision is None:
+            item.outcome = Erased("erased", "erased or replaced while it was being opened")
+        elif isinstance(decision, Denied):
+            item.outcome = problem(decision)
 
 
 async def _unwrap(

@@ -11,6 +11,7 @@ from vault.service.backlog import Bound
 from vault.service.idempotency import Fingerprints
 from vault.service.registers import Registers
 from vault.service.verified_lists import ListVerifier
+from vault.store.ledger import Ledger
 from vault.store.records import Store
 from vault.store.sequencing import SequencerStore
 
@@ -34,6 +35,7 @@ class Ingest(Parts):
     pool: Pool
     indexer: Indexer
     fingerprints: Fingerprints
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +45,17 @@ class Reveal(Parts):
     keystore: Keystore
     unwrapper: Unwrapper
     indexer: Indexer
+    ledger: Ledger
     bound: Bound
     """How much may be opened that the log does not prove yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office(Parts):
-    """Can end a record's life."""
+    """Can end a record's life, and records what people and the office decide."""
 
     keystore: Keystore
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,30 @@
 """Commit events by themselves: the trace that comes before the deed."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from vault import metrics
 from vault.log.event import Draft
 from vault.log.lists import SignedList
 from vault.log.writer import Lane
 from vault.service.parts import Parts
+from vault.store.unit import Unit
 
 
-async def record(tenant: str, drafts: Sequence[Draft], parts: Parts) -> SignedList:
-    """Commit one event for each draft. Durable when this returns. Raises: Unavailable, OutcomeUnknown."""
+async def record(
+    tenant: str,
+    drafts: Sequence[Draft],
+    parts: Parts,
+    deed: Callable[[Unit, SignedList], Awaitable[None]] | None = None,
+) -> SignedList:
+    """Commit one event for each draft, and in the same transaction the deed that they are about.
+
+    Durable when this returns. Raises: Unavailable, OutcomeUnknown, and as the deed.
+    """
     lane = parts.log.lane(tenant)
     signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
     async with parts.store.begin() as unit:
+        if deed is not None:
+            await deed(unit, signed)
         await unit.add_list(signed)
         await unit.commit()
     kept(lane, signed, parts)

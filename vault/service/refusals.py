@@ -22,6 +22,12 @@ _DENIALS: dict[str, type[ServiceError]] = {
     "malformed_token": InvalidValue,
     "token_not_found": NotFound,
     "erased": Erased,
+    "consent_missing": Forbidden,
+    "consent_withdrawn": Forbidden,
+    "objected": Forbidden,
+    "account_closed": Forbidden,
+    "record_restricted": Forbidden,
+    "record_archived": Forbidden,
     "record_tampered": RecordTampered,
     "record_changed": Conflict,
 }
@@ -29,7 +35,10 @@ _DENIALS: dict[str, type[ServiceError]] = {
 
 def problem(denied: Denied) -> ServiceError:
     """The problem for a denial: its code, and its rule as the detail."""
-    return _DENIALS[denied.code](denied.code, denied.rule or None)
+    shown = _DENIALS[denied.code](denied.code, denied.rule or None)
+    if denied.still_applies is not None:
+        shown.still_applies = denied.still_applies
+    return shown
 
 
 def refused_before(code: str) -> ServiceError:

@@ -43,6 +43,8 @@ class TokenizeRequest:
     mode: Literal["all", "each"]
     items: Sequence[NewValue | ServiceError]
     key: Key | None = None
+    notice: str | None = None
+    """The privacy notice that was shown, as version/language; it exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class _Item:
     caller: Caller
     value: NewValue
     decision: Decision
+    notice: str | None = None
     withheld: bool = False
     record: NewRecord | None = None
     receipt: str = ""
@@ -152,7 +155,7 @@ def _decided(request: TokenizeRequest, policy: Policy) -> Job:
     job: Job = [
         item
         if isinstance(item, ServiceError)
-        else _Item(request.caller, item, _decide(request, item, policy))
+        else _Item(request.caller, item, _decide(request, item, policy), request.notice)
         for item in request.items
     ]
     if request.mode == "all" and not all(isinstance(one, _Item) and _allowed(one) for one in job):
@@ -179,7 +182,8 @@ async def _seal(tenant: str, items: Sequence[_Item], parts: Ingest) -> None:
         value = item.value
         token = mint(value.field_type, parts.random(RANDOM_BYTES))
         place = Place(tenant, value.subject, token, value.field_type)
-        item.record = seal_record(value.value, place, dek, nonce=parts.random(NONCE_BYTES))
+        sealed = seal_record(value.value, place, dek, nonce=parts.random(NONCE_BYTES))
+        item.record = replace(sealed, notice=item.notice) if item.notice else sealed
 
 
 async def _index_rows(
@@ -207,6 +211,8 @@ def _draft(item: _Item, policy: Policy) -> Draft:
         detail["result"] = "withheld"
     if record is not None:
         detail = {"version": record.version, "sealed_sha256": digest(record.sealed)}
+    if record is not None and item.notice is not None:
+        detail["notice"] = item.notice
     return Draft(
         item.caller,
         "tokenize",

@@ -3,6 +3,6 @@
 from pathlib import Path
 
 from keys.migrate import Schema
-from vault.store.schema import metadata
+from vault.store import acts
 
-DATA = Schema(metadata, Path(__file__).with_name("migrations"), "alembic_version_data")
+DATA = Schema(acts.METADATA, Path(__file__).with_name("migrations"), "alembic_version_data")

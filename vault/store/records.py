@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Executable,
     LargeBinary,
+    String,
     exists,
     insert,
     literal,
@@ -20,7 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.log.lists import WorkerKey
 from vault.store import failures
+from vault.store.rows import rows
 from vault.store.schema import blind_index, db_clock, idempotency, record, tombstone, worker
+from vault.store.standing import NOTHING_SAID, STANDING, Standing
 from vault.store.unit import Unit
 
 
@@ -37,12 +40,15 @@ class Stored:
     created_at: int
     erased_at: int | None
     key_destroyed_at: int | None = None
+    notice: str | None = None
+    standing: Standing = NOTHING_SAID
+    """What the person, the office and the law have made of it, as of the statement that loaded it."""
 
     @property
     def state(self) -> str:
-        """`active`; `erasing` once nothing opens it; `shredded` once its key is gone, too."""
+        """active, restricted, archived; `erasing` once nothing opens it; `shredded` once its key is gone."""
         if self.erased_at is None:
-            return "active"
+            return self.standing.state
         return "erasing" if self.key_destroyed_at is None else "shredded"
 
 
@@ -64,29 +70,29 @@ class Store:
         live = select(
             record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
             record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
-            null().cast(BigInteger).label("key_destroyed_at"),
+            null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *STANDING,
         ).where(record.c.tenant == tenant, record.c.token.in_(tokens))  # fmt: skip
         dead = select(
             tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
             tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
-            tombstone.c.key_destroyed_at,
+            tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(STANDING))),
         ).where(tombstone.c.tenant == tenant, tombstone.c.token.in_(tokens))  # fmt: skip
-        rows = await self._rows(union_all(live, dead))
+        both = await self._rows(union_all(live, dead))
         found: dict[str, Stored] = {}
-        for row in rows:
-            stored = Stored(*row)
+        for row in both:
+            stored = Stored(*(*row[:10], Standing.read(*row[10:])))
             known = found.get(stored.token)
             if known is None or _rank(known) < _rank(stored):
                 found[stored.token] = stored
         return found
 
-    async def still_live(self, tenant: str, tokens: Sequence[str]) -> set[tuple[str, int]]:
-        """(token, version) of every live record among `tokens`, at this moment."""
+    async def standing(self, tenant: str, tokens: Sequence[str]) -> dict[tuple[str, int], Standing]:
+        """What each live record among `tokens` may be used for at this moment, by (token, version)."""
         buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
-        live = select(record.c.token, record.c.version).where(
+        live = select(record.c.token, record.c.version, *STANDING).where(
             record.c.tenant == tenant, record.c.token.in_(tokens), ~buried
         )
-        return {(row[0], row[1]) for row in await self._rows(live)}
+        return {(row[0], row[1]): Standing.read(*row[2:]) for row in await self._rows(live)}
 
     async def find(self, tenant: str, field_type: str, digests: Sequence[bytes]) -> list[tuple[bytes, str]]:
         """(digest, token) of every record whose blind index is among `digests`.
@@ -154,9 +160,7 @@ class Store:
         return int((await self._rows(select(db_clock())))[0][0])
 
     async def _rows(self, statement: Executable) -> Sequence[Any]:
-        with failures.statements():
-            async with self.engine.connect() as connection:
-                return (await connection.execute(statement)).all()
+        return await rows(self.engine, statement)
 
 
 def _rank(stored: Stored) -> tuple[bool, int]:

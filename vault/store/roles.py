@@ -37,11 +37,36 @@ _BACKLOG_READER = (
     "SELECT (tenant, size, signed_at) ON checkpoint",
     "SELECT (tenant, list_id) ON list_refusal",
 )
+_STANDING_READER = (
+    "SELECT ON record_state",
+    "SELECT ON subject_fact",
+    "SELECT ON consent",
+)
+"""What a record may be used for now: looked at in the statement that loads it."""
+_PROMISES_READER = (
+    *_STANDING_READER,
+    "SELECT ON notice",
+    "SELECT ON hold",
+    "SELECT ON hold_lifted",
+    "SELECT ON case_act",
+    "SELECT ON recipient",
+    "SELECT ON disclosure",
+    "SELECT ON erasure_notice",
+)
+
+
+def _add(table: str, columns: str) -> str:
+    """The right to add a row, its time set by the database."""
+    return f"INSERT (tenant, {columns}, event_id) ON {table}"
+
+
 RIGHTS: Rights = {
     "strongroom_ingest": (
         *_EVERY_PLANE,
         # Not version, not created_at: a second version would replace a value, an early date revive a lease.
-        "INSERT (tenant, token, subject, field_type, dek_id, sealed, dek_lease) ON record",
+        "INSERT (tenant, token, subject, field_type, dek_id, sealed, dek_lease, notice) ON record",
+        # Whether the notice that a caller names exists.
+        "SELECT (tenant, version, language) ON notice",
         "INSERT ON blind_index",
         "INSERT (tenant, slot, fingerprint, answer) ON idempotency",
         "SELECT (tenant, slot, fingerprint, answer) ON idempotency",
@@ -49,14 +74,36 @@ RIGHTS: Rights = {
     "strongroom_reveal": (
         *_EVERY_PLANE,
         *_BACKLOG_READER,
+        *_PROMISES_READER,
         "SELECT ON record",
         "SELECT ON tombstone",
         "SELECT ON blind_index",
+        # What an export tells the person: who did what with it. And whether a worker signed that.
+        "SELECT ON event",
+        "SELECT ON signed_list",
+        "SELECT ON worker",
+        _add("disclosure", "subject, token, field_type, recipient, country, reference, sealed"),
     ),
     "strongroom_office": (
         *_EVERY_PLANE,
+        *_PROMISES_READER,
+        _add("notice", "version, language, title, effective_at, sha256, purposes"),
+        _add("consent", "subject, purpose, number, act, source, notice, given_at"),
+        _add("subject_fact", "subject, number, kind, on_day, reference"),
+        _add("record_state", "token, number, state, until, law, reason"),
+        _add("hold", "hold_id, subject, token, reason, reference, credential, person"),
+        _add("hold_lifted", "hold_id, reason, credential, person"),
+        _add("case_act", "case_id, number, subject, kind, act, document, credential, person, at"),
+        _add("recipient", "name, number, document"),
+        _add("erasure_notice", "token, number, erase_after"),
+        # When a record was last used. And, for four eyes, whether a worker signed what it stands on.
+        "SELECT ON event",
+        "SELECT ON signed_list",
+        "SELECT ON worker",
         "SELECT ON record",
         "DELETE ON record",
+        # A corrected value is the next version of its token; its times are the database's.
+        "INSERT (tenant, token, version, subject, field_type, dek_id, sealed, dek_lease, notice) ON record",
         "SELECT ON tombstone",
         "INSERT (tenant, token, version, subject, field_type, dek_id, created_at, reason) ON tombstone",
         "UPDATE (key_destroyed_at) ON tombstone",
@@ -72,6 +119,10 @@ RIGHTS: Rights = {
         "UPDATE (seq, document, signature, key_version) ON standing",
         "SELECT ON credential_secret",
         "INSERT ON credential_secret",
+        "SELECT ON proposal",
+        "SELECT ON proposal_end",
+        _add("proposal", "proposal_id, document, credential, person, expires_at"),
+        _add("proposal_end", "proposal_id, act, credential, person"),
         # An id that is taken shows as a clash: no need to read those of others.
         "INSERT ON used_jti",
     ),

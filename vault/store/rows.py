@@ -1,10 +1,20 @@
 """Many rows in one statement of one shape, whatever their number. PostgreSQL takes columns as arrays."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, any_, column, func, insert, literal, select
+from sqlalchemy import ColumnElement, Executable, Table, any_, column, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from vault.store import failures
+
+
+async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Any]:
+    """Everything a SELECT finds. Raises: Unavailable."""
+    with failures.statements():
+        async with engine.connect() as connection:
+            return (await connection.execute(statement)).all()
 
 
 def among(engine: AsyncEngine, member: ColumnElement[bytes], values: Sequence[bytes]) -> ColumnElement[bool]:

@@ -63,6 +63,8 @@ record = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("dek_lease", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False, server_default=db_clock()),
+    # The version of the privacy notice that was shown, where the caller named it.
+    Column("notice", String(49)),
     # A record may only be written while its DEK's lease runs: the sweeper trusts this.
     CheckConstraint("created_at < dek_lease", name=LEASE_HOLDS),
     implicit_returning=False,  # ingest may not read back what the database set

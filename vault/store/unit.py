@@ -1,7 +1,7 @@
 """One transaction of the data database. Leaving it without `commit` rolls back."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ class NewRecord:
     dek_id: bytes
     sealed: bytes
     dek_lease: int
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,12 @@ class Unit:
                 insert(schema.credential_secret),
                 {"tenant": tenant, "credential": credential, "sha256": sha256, "hash": secret_hash},
             )
+
+    async def add_rows(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write rows as they are. For the files of this folder. Raises: Clash when a key is taken."""
+        if rows:
+            with failures.statements():
+                await self._open.execute(insert(table).inline(), list(rows))
 
     async def _insert(self, table: Table, rows: Sequence[NewRecord] | Sequence[NewAnswer]) -> None:
         if not rows:

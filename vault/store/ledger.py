@@ -1,0 +1,14 @@
+"""The ledger: every table of acts, as one thing that a plane is given."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from vault.store.consents import Consents
+from vault.store.notices import Notices
+
+
+class Ledger:
+    """What people were told and said, and what the office decided. A plane touches what its role may."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.notices = Notices(engine)
+        self.consents = Consents(engine)

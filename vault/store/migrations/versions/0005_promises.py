@@ -1,0 +1,32 @@
+"""Notices, consents, states of records and subjects, holds, cases, recipients, disclosures, proposals."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from vault.store import acts
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_ADDED = (
+    acts.notice,
+    acts.consent,
+    acts.subject_fact,
+    acts.record_state,
+    acts.hold,
+    acts.hold_lifted,
+    acts.case_act,
+    acts.recipient,
+    acts.disclosure,
+    acts.erasure_notice,
+    acts.proposal,
+    acts.proposal_end,
+)
+
+
+def upgrade() -> None:
+    op.add_column("record", sa.Column("notice", sa.String(length=49), nullable=True))
+    for table in _ADDED:
+        table.create(op.get_bind())

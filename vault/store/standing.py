@@ -1,0 +1,75 @@
+"""What a record may be used for now: its state, its subject's account, and the subject's say on each purpose.
+
+Read as columns of the statement that loads the record, so that no act can fall between the two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Self
+
+from sqlalchemy import ScalarSelect, exists, func, select
+
+from vault.store.acts import consent, record_state, subject_fact
+from vault.store.schema import record
+
+_BETWEEN = "="
+_AFTER = ","
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The latest acts that bear on a record."""
+
+    kept_as: str = "active"
+    """active, restricted or archived, as the office last put it."""
+    closed: bool = False
+    """The subject's account is closed."""
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """{purpose: the subject's latest act on it: grant, withdraw or object}"""
+
+    @property
+    def state(self) -> str:
+        """The state of the record; nothing of a closed account is more than restricted."""
+        return "restricted" if self.closed and self.kept_as == "active" else self.kept_as
+
+    @classmethod
+    def read(cls, kept_as: str | None, account: str | None, said: str | None) -> Self:
+        """From the columns `STANDING`."""
+        pairs = (pair.partition(_BETWEEN) for pair in said.split(_AFTER)) if said else ()
+        acts = {purpose: act for purpose, _, act in pairs}
+        return cls(kept_as or "active", account == "closed", MappingProxyType(acts))
+
+
+NOTHING_SAID = Standing()
+
+
+def _kept_as() -> ScalarSelect[str]:
+    mine = record_state.c.tenant == record.c.tenant, record_state.c.token == record.c.token
+    latest = select(record_state.c.state).where(*mine).order_by(record_state.c.number.desc()).limit(1)
+    return latest.correlate(record).scalar_subquery()
+
+
+def _account() -> ScalarSelect[str]:
+    mine = subject_fact.c.tenant == record.c.tenant, subject_fact.c.subject == record.c.subject
+    about = select(subject_fact.c.kind).where(*mine, subject_fact.c.kind.in_(("closed", "reopened")))
+    return about.order_by(subject_fact.c.number.desc()).limit(1).correlate(record).scalar_subquery()
+
+
+def _said() -> ScalarSelect[str]:
+    later = consent.alias("later")
+    outdated = exists().where(
+        later.c.tenant == consent.c.tenant,
+        later.c.subject == consent.c.subject,
+        later.c.purpose == consent.c.purpose,
+        later.c.number > consent.c.number,
+    )
+    pair = consent.c.purpose + _BETWEEN + consent.c.act
+    latest = select(func.aggregate_strings(pair, _AFTER)).where(
+        consent.c.tenant == record.c.tenant, consent.c.subject == record.c.subject, ~outdated
+    )
+    return latest.correlate(record).scalar_subquery()
+
+
+STANDING = (_kept_as().label("kept_as"), _account().label("account"), _said().label("said"))
+"""Columns of a SELECT from `record`, for `Standing.read`."""
