@@ -1,0 +1,1 @@
+"""Requests of data subjects: cases, decisions by four eyes, disclosures, letters. Pure."""
