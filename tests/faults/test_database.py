@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
 from contextlib import asynccontextmanager
 
 import httpx
@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from tests.fakes.proxy import Mode, Proxy
 from tests.plugins.postgres import Postgres
+from tests.plugins.waiting import until as until_true
 from tests.plugins.world import World, until
 from vault.store.schema import record
 
@@ -98,7 +99,7 @@ async def test_a_lost_commit_and_its_retry_make_one_record(service: World, mode:
         proxy.trigger, proxy.mode = b"COMMIT", mode
         lost = await client.post("/v1/tokenize", json=body, headers=headers)
         assert (lost.status_code, lost.json()["code"]) == (503, "outcome_unknown")
-        assert await _records_of(service, f"cust-lost-{kept}") == kept
+        await until_true(lambda: _has_records(service, f"cust-lost-{kept}", kept))
         proxy.mode = "ok"
         again = await until(lambda: client.post("/v1/tokenize", json=body, headers=headers), 200)
     item = again.json()["items"][0]
@@ -153,12 +154,12 @@ async def test_a_killed_database_loses_nothing_that_was_acknowledged(service: Wo
 
     callers = [asyncio.create_task(caller(name)) for name in range(12)]
     for _ in range(2):
-        await asyncio.sleep(0.7)
+        await grown(tokens, by=50)
         postgres.kill()
-        await asyncio.sleep(0.1)
+        await grown(doubtful, by=1)
         postgres.start()
         await postgres.wait_ready_async()
-    await asyncio.sleep(0.7)
+    await grown(tokens, by=50)
     going = False
     await asyncio.gather(*callers)
     await service.owner.dispose()  # the test's own connections died too
@@ -190,9 +191,9 @@ async def test_a_database_killed_under_reveals_has_every_event(service: World, p
             await asyncio.sleep(0.02)
 
     callers = [asyncio.create_task(caller()) for _ in range(8)]
-    await asyncio.sleep(0.5)
+    await until_true(lambda: opened >= 20)
     postgres.kill()
-    await asyncio.sleep(0.1)
+    await until_true(lambda: refused > 0)
     postgres.start()
     await postgres.wait_ready_async()
     await until(lambda: service.detokenize([token]), 200)
@@ -202,6 +203,17 @@ async def test_a_database_killed_under_reveals_has_every_event(service: World, p
     assert opened
     assert refused
     await service.recheck()
+
+
+async def grown(answered: Sized, *, by: int) -> None:
+    """Wait until so many more have been answered."""
+    before = len(answered)
+    await until_true(lambda: len(answered) >= before + by)
+
+
+async def _has_records(service: World, subject: str, count: int) -> bool:
+    """Whether it has so many; the server may still be at work on a COMMIT whose answer nobody hears."""
+    return await _records_of(service, subject) == count
 
 
 async def _records_of(service: World, subject: str) -> int:

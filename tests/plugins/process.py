@@ -43,7 +43,7 @@ class Served:
             self._process = subprocess.Popen(
                 [*command, "--port", str(self._port)], env=self._environment, stdout=log, stderr=log
             )
-        async with asyncio.timeout(30), httpx.AsyncClient() as client:
+        async with asyncio.timeout(60), httpx.AsyncClient() as client:
             while not await _ready(client, self.url):
                 assert self._process.poll() is None, self.log.read_text()
                 await asyncio.sleep(0.1)

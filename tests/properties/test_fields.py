@@ -240,17 +240,17 @@ def test_any_pattern_is_refused_or_fast(pattern):
         kind = define(name="own", field_class="usage", pattern=pattern)
     except BadDefinition:
         return
-    started = time.perf_counter()
+    started = time.process_time()
     for hostile in ("a" * 255 + "!", "1" * 256, "ab" * 128):
         found = outcome(kind, hostile)
         assert found == hostile or found.rule == "format"
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("pattern", ["a{0,9}" * 28, "a?" * 100, "[ab]{0,64}" * 4, ".{0,50}" * 5])
 def test_neighbouring_repeats_do_not_backtrack(pattern):
     """Patterns that keep a backtracking engine busy for years are answered at once."""
     compiled = compile_pattern(pattern)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not compiled.matches("a" * 255 + "\n")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

@@ -17,7 +17,7 @@ from vault.demo.signups import generate
 ROOT = Path(__file__).parents[2]
 COUNT = 60
 PARTS = ("number", "holder", "line1")
-START_SECONDS = 60
+START_SECONDS = 100
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ async def test_payments_stop_at_the_bound_and_go_on_when_the_log_has_caught_up(
 
 async def until_status(world, token: str, status: int):
     """A look counts for a second."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (answer := await world.detokenize([token])).status_code != status:
             await asyncio.sleep(0.1)
     return answer

@@ -10,9 +10,12 @@ from strongroom import AsyncStrongroom, Erased, InvalidValue, NotAllowed
 
 from tests.plugins.canary import holders
 from tests.plugins.process import Served
+from tests.plugins.waiting import until
 from tests.plugins.world import BANK, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+BUSY = 20
+"""Values sealed, by when callers are in the middle of their work."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -74,14 +77,13 @@ async def test_a_killed_process_loses_nothing_it_answered(service: World, served
 
     async with client(service, served, "signup", attempts=12, deadline=60) as vault:
         callers = [asyncio.create_task(sign_up(vault)) for _ in range(6)]
-        await asyncio.sleep(0.5)
-        before = len(sealed)
+        await until(lambda: len(sealed) >= BUSY)
         served.end(signal.SIGKILL)
         await served.start()
-        await asyncio.sleep(0.5)
+        started = len(sealed)
+        await until(lambda: len(sealed) >= started + BUSY)
         going = False
         await asyncio.gather(*callers)
-    assert 0 < before < len(sealed)
     service.journal.values |= sealed
     await service.recheck()
     assert holders([service.marker, BANK["number"]], [served.log]) == []

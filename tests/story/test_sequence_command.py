@@ -70,7 +70,7 @@ async def test_runs_until_told_to_stop(found_world, tmp_path: Path):
     try:
         receipt = (await world.tokenize([("bank_account", BANK)])).json()["items"][0]["receipt"]
         assert receipt
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await world.client.get("/v1/log/acme/checkpoint")).status_code != 200:
                 await asyncio.sleep(0.1)
     finally:

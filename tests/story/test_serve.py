@@ -99,7 +99,7 @@ class Plane:
 
     async def ready(self, client):
         """Wait until it says so."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 if (await client.get(f"{self.url}/readyz")).status_code == 200:

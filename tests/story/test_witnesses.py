@@ -15,6 +15,7 @@ from strongroom_witness.folder import Folder
 
 from tests.fakes.witnessed_log import cosigned_at
 from tests.plugins.service import Founder
+from tests.plugins.waiting import until
 from tests.plugins.witness import Process
 from tests.plugins.world import BANK, World
 from vault.log.checkpoints import read_signed
@@ -124,10 +125,14 @@ async def test_witness_down_stops_nothing(found_world: Founder, witness: Witness
         client = await world.worker(["audit"], witnesses=setting)
         assert await seconds_behind(client) > 0
         witness.process = Process(witness.folder, port=witness.process.port)
-        await asyncio.sleep(1.1)
-        await running.witnesses.witnessing.step()
-        assert witness.log.size == size
+        await until(lambda: caught_up(running, witness, size))
         assert NAME in await checkpoint(world)
+
+
+async def caught_up(running: RunningSequencer, witness: Witness, size: int) -> bool:
+    """Whether the witness has what is signed, after one more round."""
+    await running.witnesses.witnessing.step()
+    return witness.log.size == size
 
 
 async def seconds_behind(client) -> int:
@@ -149,12 +154,12 @@ async def test_loop_submits_by_itself(found_world: Founder, witness: Witness, tm
     async with sequencer(world, tmp_path / "state", witness.setting) as running:
         await running.start()
         assert (await world.tokenize([("bank_account", BANK)])).status_code == 200
-        for _ in range(100):
-            answer = await world.client.get("/v1/log/acme/checkpoint")
-            if NAME in answer.text:
-                break
-            await asyncio.sleep(0.1)
-        assert NAME in answer.text
+        await until(lambda: is_cosigned(world))
+
+
+async def is_cosigned(world: World) -> bool:
+    """Whether what the vault serves carries the witness's name."""
+    return NAME in (await world.client.get("/v1/log/acme/checkpoint")).text
 
 
 async def test_rewritten_log_is_refused_aloud(found_world: Founder, witness: Witness, tmp_path: Path):

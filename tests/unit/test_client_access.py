@@ -66,15 +66,19 @@ def test_expired_tokens_of_twenty_threads_are_renewed_once():
 def test_a_failed_fetch_is_shared_by_those_who_waited():
     """Callers queueing behind a fetch that fails share its failure; they do not each start their own."""
     fake, gate, never = FakeVault(), threading.Barrier(10), threading.Event()
+    asking = []
 
     def handle(request):
-        never.wait(0.05)
+        while len(asking) < 10:  # however slowly the machine wakes its threads
+            never.wait(0.01)
+        never.wait(0.2)
         return fake.handle(request)
 
     with Strongroom(URL, "acme.test", "srs_wrong", transport=httpx.MockTransport(handle)) as vault:
 
         def work(_):
             gate.wait(timeout=10)
+            asking.append(1)
             with pytest.raises(NotAuthenticated):
                 vault.fields()
 

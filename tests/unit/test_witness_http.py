@@ -46,7 +46,7 @@ def answering(*chunks: bytes, pause: float = 0.0):
             thread.join()
 
 
-async def ask(url, *, seconds=0.5):
+async def ask(url, *, seconds=5.0):
     witness = Witness(Place(KEY, url), seconds=seconds)
     try:
         return await witness.add_checkpoint(b"old 0\n\nnote")

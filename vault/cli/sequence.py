@@ -5,6 +5,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 import typer
 
 from vault.cli import logs, process
@@ -21,6 +22,7 @@ MetricsPort = Annotated[
     int | None, typer.Option(min=1, max=65_535, help="Serve Prometheus metrics on this port of 127.0.0.1.")
 ]
 _ROUNDS_WITHOUT_LEASE = 30
+log = structlog.get_logger()
 
 
 def sequence(
@@ -57,6 +59,7 @@ async def _run(settings: "Settings", metrics_port: int | None) -> None:
         await running.prepare()
         if metrics_port is not None:
             _serve_metrics(metrics_port)
+        log.info("sequencing")
         await running.run()
     finally:
         await running.stop()
