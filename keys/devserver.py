@@ -139,6 +139,11 @@ class RunningServer:
         return self._process.pid
 
     @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    @property
     def server(self) -> Server:
         """What a client needs to find it."""
         return Server(self.addr)
@@ -147,6 +152,11 @@ class RunningServer:
     def admin(self) -> Admin:
         """Under the root token."""
         return Admin.with_token(self.server, self.root_token)
+
+    @property
+    def log(self) -> Path:
+        """What it says of itself."""
+        return self._home.folder / "bao.log"
 
     @property
     def audit_log(self) -> Path:

@@ -65,6 +65,7 @@ def create_app(settings: Settings, planes: Sequence[str]) -> FastAPI:
     sequencers = [build_sequencer(settings)] if SEQUENCER in planes else []
     parts: list[Running | RunningSequencer] = [*running, *sequencers]
     app = FastAPI(
+        redirect_slashes=False,  # the Host a caller names would decide where a body goes next, and how
         title="Strongroom",
         version="1",
         docs_url=None,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from vault.cli.failures import UNAVAILABLE
 from vault.demo.signups import generate
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +192,17 @@ def test_nothing_outlives_a_kill(place, port, second):
     until = time.monotonic() + 20
     while alive(place) and time.monotonic() < until:
         time.sleep(0.1)
+    assert alive(place) == []
+
+
+def test_a_key_server_that_ends_is_told(place, port, second):
+    """When the key server is gone, what stayed up says so and ends, instead of refusing in silence."""
+    assert second
+    process, _ = running(place, port)
+    os.kill(int((place / ".strongroom" / "openbao" / "bao.pid").read_text()), signal.SIGKILL)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == UNAVAILABLE, out
+    assert "the key server has ended (log: .strongroom/openbao/bao.log)" in out
     assert alive(place) == []
 
 

@@ -45,6 +45,14 @@ async def test_a_thousand_items_go_in_and_come_out_at_once(service: World):
     assert {event["token"] for event in told} == set(tokens)
 
 
+async def test_a_path_that_is_nearly_right_is_not_redirected(service: World):
+    """With a slash too many the answer is 404; nobody is sent, with a value, to the Host he named."""
+    body = {"subject": "cust-1", "items": [ITEM]}
+    answer = await service.post("/v1/tokenize/", body, who="signup", host="elsewhere.example")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_operation")
+    assert "elsewhere" not in answer.text + str(answer.headers)
+
+
 async def test_one_item_more_is_too_many(service: World):
     """1,001 items are refused as a whole, for every verb that takes a list."""
     body = json.dumps({"subject": "cust-1", "items": [ITEM] * 1001}).encode()

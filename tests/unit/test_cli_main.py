@@ -50,6 +50,16 @@ def test_every_command_has_help_with_an_example(command):
     assert re.search(rf"Example:\s+strongroom\s+{command[0]}", shown.output)
 
 
+@pytest.mark.parametrize("command", every_command(), ids=" ".join)
+def test_every_option_says_what_it_is_for(command):
+    """Nothing a command takes is without a word, and no word is lost where it is drawn: `[x]` would be."""
+    one = get_command(app)
+    for name in command:
+        one = one.commands[name]
+    said = {p.name: p.help or "" for p in one.params if not getattr(p, "hidden", False)}
+    assert {name for name, words in said.items() if not words or "[" in words} == set()
+
+
 def test_no_option_takes_a_secret():
     """No command has an option for a token, password or secret itself; only for files that hold one."""
     options = [

@@ -39,6 +39,30 @@ async def test_a_body_that_never_ends_is_refused():
     assert refusal.value.status == 400
 
 
+@pytest.mark.parametrize(
+    "twice",
+    [
+        '{"subject":"cust-1","subject":"cust-2","items":[]}',
+        '{"items":[{"type":"pan","value":"%B4111111111111111^A/B^2912101?","value":"ABCPE1234F"}]}',
+        '{"items":[{"type":"pan","v\\u0061lue":"SECRET","value":"ABCPE1234F"}]}',
+        '{"items":[{"type":"bank_account","value":{"cvv":"123","cvv":"123"}}]}',
+    ],
+)
+def test_a_member_that_stands_twice_is_refused(twice):
+    """No value hides behind another of the same name, at any depth, however the name is spelt."""
+    with pytest.raises(BadRequest) as refusal:
+        decode(twice.encode(), TokenizeBody)
+    assert refusal.value.detail == "A member stands twice in one object."
+
+
+def test_numbers_of_any_size_are_read():
+    """What counts members trips over no number that JSON allows."""
+    body = b'{"items":[{"type":"pan","value":[' + b"9" * 400 + b",1e300,-0.0]}]}"
+    assert decode(body, TokenizeBody).items[0].type == "pan"
+    with pytest.raises(BadRequest):
+        decode(body.replace(b"1e300", b"9" * 5000), TokenizeBody)
+
+
 async def test_a_client_that_goes_away_is_no_bug():
     """A connection lost within the body is a refusal like any other, not an error in the log."""
 

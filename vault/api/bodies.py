@@ -1,5 +1,6 @@
 """What requests look like as JSON. These structs stop here; verbs get values of the model."""
 
+import json
 import re
 from functools import cache
 from typing import Any, Literal
@@ -132,12 +133,24 @@ class PolicyBody(Body, frozen=True):
 def decode(body: bytes, kind: type[msgspec.Struct]) -> Any:
     """Read a body. Raises: BadRequest that names the place and never quotes what stood there."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return _read(body, kind)
     except msgspec.ValidationError as error:
         _refuse_forbidden(body)
         raise BadRequest("bad_request", _place(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest("not_json", "The body is not JSON.") from None
+
+
+def _read(body: bytes, kind: type[msgspec.Struct]) -> Any:
+    found = msgspec.json.decode(body, type=kind)
+    json.loads(body, object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str)
+    return found
+
+
+def _refuse_repeated(members: list[tuple[str, object]]) -> None:
+    """Of two members with one name, who checks a body may read the one and who uses it the other."""
+    if len({name for name, _ in members}) != len(members):
+        raise BadRequest("bad_request", "A member stands twice in one object.")
 
 
 def refuse_forbidden_value(value: object) -> None:

@@ -14,12 +14,11 @@ from vault.cli.http import Api
 PLANE = "control"
 app = typer.Typer(no_args_is_help=True, help="Credentials of the services that call the vault.")
 
-Name = Annotated[str, typer.Argument(help="[a-z0-9_-]{1,32}, or <tenant>.<name>")]
+_GRANT = "A verb; then as needed :purpose, and @class,… such as detokenize:payment@payment."
+Name = Annotated[str, typer.Argument(help="1 to 32 of a-z 0-9 _ -, or <tenant>.<name>")]
 Person = Annotated[str, typer.Option(help="The human answerable for it.")]
-Grants = Annotated[
-    list[str], typer.Option("--grant", help="verb[:purpose][@class,…], such as detokenize:payment@payment.")
-]
-GivenGrants = Annotated[list[str], typer.Argument(help="verb[:purpose][@class,…]")]
+Grants = Annotated[list[str], typer.Option("--grant", help=_GRANT)]
+GivenGrants = Annotated[list[str], typer.Argument(help=_GRANT)]
 Expires = Annotated[str | None, typer.Option(help="When it ends, such as 2027-01-31T00:00:00Z.")]
 PublicKey = Annotated[
     str | None, typer.Option("--public-key", help="x of an Ed25519 JWK: authenticate by private_key_jwt.")

@@ -48,19 +48,19 @@ def dev(
     place = Home(home)
     place.make()
     try:
-        with stoppable(), place.locked(), _running(place, port) as service:
+        with stoppable(), place.locked(), _running(place, port) as (bao, service):
             if demo:
                 _demonstrate(place, service, signups)
             else:
                 _say_how(place, service)
             if not once:
-                _stay(service)
+                _stay(bao, service)
     except Stopped:
         screen().print("\nStopped. Everything is kept for the next start.")
 
 
 @contextmanager
-def _running(home: Home, port: int) -> Iterator[Service]:
+def _running(home: Home, port: int) -> Iterator[tuple["RunningServer", Service]]:
     """Key server and service, provisioned and ready; both are stopped at the end, in the right order."""
     from keys.devserver import DevServer
 
@@ -76,7 +76,7 @@ def _running(home: Home, port: int) -> Iterator[Service]:
         with Service(settings, port, home.log) as service:
             service.wait_ready()
             _step(console, began, f"the service answers at {service.url}", f"log in {shown(home.log)}")
-            yield service
+            yield bao, service
 
 
 def _provision(home: Home, bao: "RunningServer", console: "Console") -> None:
@@ -130,10 +130,12 @@ def _say_how(home: Home, service: Service) -> None:
     console.print("  strongroom doctor")
 
 
-def _stay(service: Service) -> None:
-    """Until somebody says stop. Raises: CommandError when the service ends by itself."""
+def _stay(bao: "RunningServer", service: Service) -> None:
+    """Until somebody says stop. Raises: CommandError when the key server or the service ends by itself."""
     screen().print("\nRunning. Ctrl-C stops it.")
     while service.alive:
+        if not bao.alive:
+            raise CommandError(f"the key server has ended (log: {bao.log})", UNAVAILABLE)
         time.sleep(0.3)
     raise CommandError(f"the service has ended: {service.last_words()}", UNAVAILABLE)
 

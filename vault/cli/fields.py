@@ -1,12 +1,18 @@
 """`strongroom fields`: the field types the vault takes, and what it does to them."""
 
+from typing import Annotated
+
+import typer
+
 from vault.cli import access
 from vault.cli.console import AsJson, flat, pairs, print_json, print_table, screen
 from vault.cli.failures import CommandError
 from vault.cli.http import Api
 
+Name = Annotated[str, typer.Option("--name", help="Show this type alone, and all about it.")]
 
-def fields(name: str = "", as_json: AsJson = False) -> None:
+
+def fields(name: Name = "", as_json: AsJson = False) -> None:
     """List the field types, or show all about the one called NAME.
 
     Example: strongroom fields --name pan

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Addr = Annotated[
     str | None,
-    typer.Option("--vault-addr", help="The key server [env STRONGROOM_VAULT_ADDR, VAULT_ADDR]."),
+    typer.Option("--vault-addr", help="The key server (or STRONGROOM_VAULT_ADDR, VAULT_ADDR)."),
 ]
 TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", help="The operator's token; - reads it from stdin [env VAULT_TOKEN]."),
+    typer.Option("--token-file", help="The operator's token; - reads it from stdin (or VAULT_TOKEN)."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the identity files (0600).")]
 Ca = Annotated[Path | None, typer.Option("--vault-ca", exists=True, help="PEM of the key server's CA.")]

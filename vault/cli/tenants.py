@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Organisations of this installation. Needs the service's own settings."
 )
-Name = Annotated[str, typer.Argument(help="[a-z0-9_]{1,32}")]
+Name = Annotated[str, typer.Argument(help="1 to 32 of a-z 0-9 _")]
 Person = Annotated[str, typer.Option(help="Who answers for the administrator's credential.")]
 SecretFile = Annotated[
-    Path | None, typer.Option("--secret-file", help="Where the credential goes [NAME-admin-credential].")
+    Path | None, typer.Option("--secret-file", help="Where the credential goes (NAME-admin-credential).")
 ]
 
 Types = Annotated[list[str] | None, typer.Argument(help="Field types that are to be searchable.")]
