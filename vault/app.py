@@ -23,6 +23,7 @@ from vault.api.operation import Endpoints
 from vault.api.operations import add_operations
 from vault.api.problems import Net, on_http_error, on_service_error
 from vault.api.reveal import RevealApi
+from vault.api.rules import RulesApi
 from vault.api.system import SystemApi
 from vault.errors import ServiceError
 from vault.log_bound import Watch, bound_of
@@ -182,6 +183,7 @@ def _audit(plane: Base, settings: Settings) -> Running:
         tree=Tree(store),
         log_keys=PublicKeys(plane.transit, "log", clock=time.monotonic),
         worker_keys=worker_keys(plane.transit, clock=time.monotonic),
+        cert_keys=PublicKeys(plane.transit, "cert", clock=time.monotonic),
         log_name=settings.log_name,
     )
     lists = SequencerStore(plane.data)
@@ -221,7 +223,9 @@ def _control(plane: Base, settings: Settings) -> Running:
         verifier.close()
         await plane.stop()
 
-    return Running(plane, {"control": api}, start, stop, plane.ready)
+    return Running(
+        plane, {"control": api, "rules": RulesApi(plane.authenticator, control)}, start, stop, plane.ready
+    )
 
 
 def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> tuple[tokens.Desk, Control]:

@@ -1,10 +1,15 @@
 """The office plane, built: what ends the life of records, and keeps what people and the office decide."""
 
 from functools import partial
+from zoneinfo import ZoneInfo
 
+from vault.api.holds import HoldsApi
+from vault.api.keeping import KeepingApi
 from vault.api.office import OfficeApi
 from vault.api.people import PeopleApi
+from vault.api.subjects import SubjectsApi
 from vault.plane import Base, Running, keystore_of, more
+from vault.retention.calendar import day_of
 from vault.service.erase import erase, keep_resuming, resume
 from vault.service.gather import Gather
 from vault.service.parts import Office
@@ -13,6 +18,8 @@ from vault.settings import Settings
 from vault.store.ledger import Ledger
 
 RESUME_SECONDS = 30.0
+LAW_ZONE = ZoneInfo("Asia/Kolkata")
+"""Where the civil day of a fact about a subject begins: the zone of the profile `in`."""
 
 
 def build_office(plane: Base, settings: Settings) -> Running:
@@ -21,7 +28,13 @@ def build_office(plane: Base, settings: Settings) -> Running:
     parts: Office = more(Office, plane.parts, keystore=keystore, ledger=Ledger(plane.data))
     erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
     api = OfficeApi(plane.authenticator, erasing)
-    people = PeopleApi(plane.authenticator, parts)
+    endpoints = {
+        "office": api,
+        "people": PeopleApi(plane.authenticator, parts),
+        "keeping": KeepingApi(plane.authenticator, parts),
+        "holds": HoldsApi(plane.authenticator, parts),
+        "subjects": SubjectsApi(plane.authenticator, parts, lambda: day_of(parts.now(), LAW_ZONE)),
+    }
 
     async def start() -> None:
         await plane.start()
@@ -34,4 +47,4 @@ def build_office(plane: Base, settings: Settings) -> Running:
         await keystore.close()
         await plane.stop()
 
-    return Running(plane, {"office": api, "people": people}, start, stop, plane.ready)
+    return Running(plane, endpoints, start, stop, plane.ready)

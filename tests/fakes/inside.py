@@ -10,6 +10,7 @@ from keys.keystore import Keystore
 from keys.migrate import KEYSTORE, migrate
 from keys.pool import Pool
 from tests.fakes.ring import FakeRing
+from tests.fakes.rules import KEEPS_NOTHING_SIGNED
 from vault.fields.catalogue import Catalogue
 from vault.log.lists import WorkerKey
 from vault.log.writer import LogWriter
@@ -21,7 +22,7 @@ from vault.policy.load import DEFAULT, parse_toml
 from vault.policy.rules import Policy, to_canonical
 from vault.service.idempotency import Fingerprints
 from vault.service.parts import Ingest, Office, Reveal
-from vault.service.registers import Authority
+from vault.service.registers import Authority, authority_of
 from vault.store.backlog import Backlog
 from vault.store.engine import open_database
 from vault.store.ledger import Ledger
@@ -42,7 +43,7 @@ class FixedRegisters:
         self.policy = policy
 
     async def of(self, tenant: str) -> Authority:
-        return Authority(Register(tenant, 1, (), to_canonical(self.policy)), self.policy)
+        return authority_of(Register(tenant, 1, (), to_canonical(self.policy), KEEPS_NOTHING_SIGNED))
 
 
 class Clock:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keys.devserver import RunningServer
+from tests.fakes.rules import KEEPS_NOTHING
 from tests.plugins.canary import holders
 from vault.app import build_control, create_app
 from vault.model.ask import Caller
@@ -92,6 +93,8 @@ class World:
             await self._found(tenant)
         self.client = await self.worker()
         for tenant in ("acme", "globex"):
+            # First: the access tokens of those hired afterwards are no older than these rules.
+            await self.keep(KEEPS_NOTHING, tenant=tenant)
             for name, grants in PEOPLE.items():
                 await self.hire(name, grants, tenant=tenant)
         return self
@@ -119,6 +122,11 @@ class World:
         assert done.status_code == 201, done.text
         self.secrets[done.json()["credential"]] = done.json().get("client_secret", "")
         return str(done.json()["credential"])
+
+    async def keep(self, toml: str, *, tenant: str = "acme") -> None:
+        """Put retention rules in force."""
+        done = await self.post("/v1/retention/apply", {"toml": toml}, who="admin", tenant=tenant)
+        assert done.status_code == 200, done.text
 
     async def bearer(self, who: str, tenant: str = "acme", scope: str | None = None) -> dict[str, str]:
         """The header of a credential's access token."""

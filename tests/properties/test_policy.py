@@ -15,6 +15,8 @@ from vault.policy.decide import decide, granted
 from vault.policy.diff import diff
 from vault.policy.load import from_canonical, parse_toml
 from vault.policy.rules import BASES, CustomType, Policy, PolicyError, Purpose, to_canonical
+from vault.retention.load import profiles
+from vault.retention.rules import to_canonical as retention_bytes
 
 PURPOSES = ("payment", "analytics", "communication", "marketing_display")
 TYPES = ("pan", "bank_account", "email", "staff_no")
@@ -243,7 +245,8 @@ def registers(draw) -> Register:
     names = sorted(draw(st.sets(st.from_regex(r"[a-z0-9_-]{1,8}", fullmatch=True), max_size=4)))
     ids = sorted(f"acme.{name}" for name in names)
     entries = tuple(entry(i.partition(".")[2]) for i in ids)
-    return Register("acme", draw(st.integers(1, 2**53 - 1)), entries, to_canonical(draw(policies())))
+    rules = draw(st.sampled_from([None, *map(retention_bytes, profiles().values())]))
+    return Register("acme", draw(st.integers(1, 2**53 - 1)), entries, to_canonical(draw(policies())), rules)
 
 
 @given(registers())

@@ -9,7 +9,7 @@ from vault.model.ask import Caller
 from vault.model.grants import parse_grant
 from vault.model.register import CredentialEntry, Register
 from vault.policy.rules import to_canonical
-from vault.service.registers import Authority
+from vault.service.registers import Authority, authority_of
 from vault.service.rights import with_rights_of_now
 
 PAY = caller("acme", "pay", "detokenize:payment", "inspect")
@@ -35,7 +35,7 @@ class Parts:
         self.entries = entries
 
     async def of(self, tenant: str) -> Authority:
-        return Authority(Register(tenant, 1, self.entries, to_canonical(SHIPPED)), SHIPPED)
+        return authority_of(Register(tenant, 1, self.entries, to_canonical(SHIPPED)))
 
     def now(self) -> int:
         return AT + 1

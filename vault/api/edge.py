@@ -1,7 +1,7 @@
 """What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from vault.errors import BadRequest, TooLarge, Unsupported
 from vault.model.ask import Caller
-from vault.model.names import acceptable_reference
+from vault.model.names import acceptable_reason, acceptable_reference
 from vault.model.token import MalformedToken, parse
 from vault.service.authenticate import Authenticator
 
@@ -92,6 +92,28 @@ def checked_reference(text: str | None, member: str) -> str | None:
             f"{member}: 1 to 64 of A-Z a-z 0-9 . _ : - and nothing like a phone, tax or account number.",
         )
     return text
+
+
+def checked_reason(text: str) -> str:
+    """A reason in words that may stand in the log. Raises: BadRequest."""
+    if not acceptable_reason(text):
+        raise BadRequest(
+            "bad_reason",
+            "reason: one line of 1 to 200 characters, and nothing like a phone, tax or account number or an "
+            "address.",
+        )
+    return text
+
+
+def read_day(text: str, member: str) -> date:
+    """A civil day, YYYY-MM-DD. Raises: BadRequest."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if day == date.min or day.isoformat() != text:
+        raise BadRequest("bad_time", f"{member} is a day such as 2026-11-07.")
+    return day
 
 
 def read_time(text: str | None, member: str) -> int | None:

@@ -34,9 +34,7 @@ class OfficeApi:
 def _shown(one: ErasedRecord | ServiceError, token: str) -> dict[str, object]:
     if isinstance(one, ServiceError):
         return edge.echo_token(token) | {"problem": item_problem(one)}
-    return {
-        "token": one.token,
-        "state": one.state,
-        "erased": timestamp(one.erased_at),
-        "receipt": one.receipt,
-    }
+    shown: dict[str, object] = {"token": one.token, "state": one.state, "receipt": one.receipt}
+    if one.erased_at is not None:
+        return shown | {"erased": timestamp(one.erased_at)}
+    return shown | {"until": one.until, "law": one.law}

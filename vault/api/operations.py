@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vault.api import bodies, examples, people
+from vault.api import bodies, examples, holds, keeping, people, rules, subjects
 from vault.api.metered import metered
 from vault.api.operation import Endpoints, Operation
 
@@ -43,6 +43,10 @@ OPERATIONS = (
         statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     ),
     *people.OPERATIONS,
+    *subjects.OPERATIONS,
+    *holds.OPERATIONS,
+    *keeping.OPERATIONS,
+    *rules.OPERATIONS,
     Operation("audit", "query", "POST", "/v1/events/query", "Who did what, and why", bodies.EventsBody),
     *(
         Operation(

@@ -3,6 +3,7 @@
 import re
 
 from vault.model import crockford
+from vault.model.lines import acceptable_line
 
 TENANT = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 FIELD_TYPE = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
@@ -20,6 +21,11 @@ _IBAN = re.compile(r"[a-z]{2}\d{2}[a-z0-9]{11,30}", re.ASCII | re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _DIGITS = re.compile(r"\d", re.ASCII)
 _SEPARATORS = re.compile(r"[._:-]")
+# Of any script, in groups or not.
+_NINE_DIGITS = re.compile(r"\d(?:[ .()_-]{0,2}\d){8}")
+_DAY = re.compile(r"(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)", re.ASCII)
+_ADDRESS = re.compile(r"\S@\S")
+_BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+")
 
 
 def acceptable_reference(text: str) -> bool:
@@ -39,6 +45,22 @@ def acceptable_reference(text: str) -> bool:
         return False
     # One UUID in 18 has the shape of an IBAN, and one in 1,700 its check digits too.
     return _UUID.fullmatch(text) is not None or not _is_iban(bare)
+
+
+def acceptable_reason(text: object) -> bool:
+    """Whether `text` is one line of words that may stand in a log that cannot be edited.
+
+    A name cannot be told from any other word; what can be told is refused: nine or more digits that are
+    no dates, in groups or not; an e-mail or UPI address; a PAN, GSTIN or TAN; an IBAN whose check digits
+    hold.
+    """
+    if not acceptable_line(text):
+        return False
+    line = _DAY.sub("day", str(text))
+    if _NINE_DIGITS.search(line) or _ADDRESS.search(line):
+        return False
+    words = _BETWEEN_WORDS.split(line)
+    return not any(_is_iban(word) or any(shape.fullmatch(word) for shape in _PERSONAL) for word in words)
 
 
 def _is_iban(bare: str) -> bool:

@@ -24,6 +24,8 @@ Status = Literal["active", "revoked"]
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _ENTRY = {"id", "person", "grants", "expires_at", "created_at", "status", "secret_sha256", "public_key"}
 _DOCUMENT = {"v", "tenant", "version", "credentials", "policy", "policy_hash"}
+_RETENTION = {"retention", "retention_hash"}
+"""Members of a tenant that has retention rules of its own."""
 
 
 class RegisterError(ValueError):
@@ -100,6 +102,8 @@ class Register:
     credentials: tuple[CredentialEntry, ...]
     policy: bytes
     """Canonical JSON of the policy."""
+    retention: bytes | None = None
+    """Canonical JSON of the retention rules; None: those shipped for profile `in` hold."""
 
     def __post_init__(self) -> None:
         ids = [entry.id for entry in self.credentials]
@@ -126,6 +130,10 @@ class Register:
         """The next version, under another policy."""
         return replace(self, version=self.version + 1, policy=policy)
 
+    def with_retention(self, retention: bytes) -> "Register":
+        """The next version, under other retention rules."""
+        return replace(self, version=self.version + 1, retention=retention)
+
 
 def sort_grants(grants: Iterable[Grant]) -> tuple[Grant, ...]:
     """Grants in the one order a register keeps them in."""
@@ -140,16 +148,18 @@ def acceptable_person(text: str) -> bool:
 
 def to_bytes(register: Register) -> bytes:
     """The document that is signed (behind `DOMAIN`) and stored."""
-    return canonical.dump(
-        {
-            "v": 1,
-            "tenant": register.tenant,
-            "version": register.version,
-            "credentials": [_entry_dict(entry) for entry in register.credentials],
-            "policy": canonical.load(register.policy),
-            "policy_hash": register.policy_hash,
-        }
-    )
+    document = {
+        "v": 1,
+        "tenant": register.tenant,
+        "version": register.version,
+        "credentials": [_entry_dict(entry) for entry in register.credentials],
+        "policy": canonical.load(register.policy),
+        "policy_hash": register.policy_hash,
+    }
+    if register.retention is not None:
+        document["retention"] = canonical.load(register.retention)
+        document["retention_hash"] = sha256(register.retention).hexdigest()
+    return canonical.dump(document)
 
 
 def from_bytes(document: bytes) -> Register:
@@ -158,7 +168,8 @@ def from_bytes(document: bytes) -> Register:
         raise RegisterError("too large")
     try:
         data = canonical.load(document)
-        register = _register(_members(data, _DOCUMENT))
+        own = isinstance(data, dict) and "retention" in data
+        register = _register(_members(data, _DOCUMENT | _RETENTION if own else _DOCUMENT))
     except (canonical.NotCanonical, GrantError) as e:
         raise RegisterError(str(e)) from None
     if to_bytes(register) != document:
@@ -172,7 +183,11 @@ def _register(data: dict[str, Any]) -> Register:
     if not isinstance(data["credentials"], list) or not isinstance(data["policy"], dict):
         raise RegisterError("credentials is a list, policy an object")
     entries = tuple(_entry(_members(item, _ENTRY)) for item in data["credentials"])
-    return Register(data["tenant"], data["version"], entries, canonical.dump(data["policy"]))
+    rules = data.get("retention")
+    if "retention" in data and not isinstance(rules, dict):
+        raise RegisterError("retention is an object")
+    retention = None if rules is None else canonical.dump(rules)
+    return Register(data["tenant"], data["version"], entries, canonical.dump(data["policy"]), retention)
 
 
 def _entry(data: dict[str, Any]) -> CredentialEntry:

@@ -78,6 +78,11 @@ def read_month_day(text: str) -> MonthDay:
     return MonthDay(int(match[1]), int(match[2]))
 
 
+def start_of(day: date, zone: ZoneInfo) -> int:
+    """When a day begins in the zone, in µs since 1970."""
+    return (datetime(day.year, day.month, day.day, tzinfo=zone) - _EPOCH) // _MICROSECOND
+
+
 def day_of(instant: int, zone: ZoneInfo) -> date:
     """The civil day of an instant (µs since 1970 UTC, 0 to LAST_INSTANT) in a zone."""
     return (_EPOCH + instant * _MICROSECOND).astimezone(zone).date()

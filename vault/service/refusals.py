@@ -28,6 +28,8 @@ _DENIALS: dict[str, type[ServiceError]] = {
     "account_closed": Forbidden,
     "record_restricted": Forbidden,
     "record_archived": Forbidden,
+    "on_hold": Conflict,
+    "state_forbids": Conflict,
     "record_tampered": RecordTampered,
     "record_changed": Conflict,
 }

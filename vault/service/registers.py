@@ -23,10 +23,16 @@ from vault.model.register import (
 )
 from vault.policy.load import from_canonical
 from vault.policy.rules import Policy, PolicyError
+from vault.retention import load
+from vault.retention.load import profiles
+from vault.retention.rules import Retention, RetentionError
 from vault.service.authority_keys import PublicKeys
 
 FRESH = 0.5
 """Seconds a look at the versions counts; with `PATIENCE` it bounds how long a revocation can take."""
+SHIPPED_PROFILE = "in"
+"""The retention rules of a tenant that has applied none."""
+
 PATIENCE = 1.0
 """Seconds a look may take before the answer is 503."""
 
@@ -51,11 +57,20 @@ class Authority:
 
     register: Register
     policy: Policy
+    retention: Retention
     entries: Mapping[str, CredentialEntry] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         entries = MappingProxyType({entry.id: entry for entry in self.register.credentials})
         object.__setattr__(self, "entries", entries)
+
+
+def authority_of(register: Register) -> Authority:
+    """A register with what it says, read. Raises: PolicyError, RetentionError."""
+    rules = (
+        profiles()[SHIPPED_PROFILE] if register.retention is None else load.from_canonical(register.retention)
+    )
+    return Authority(register, from_canonical(register.policy), rules)
 
 
 class Registers:
@@ -179,8 +194,8 @@ class Registers:
             raise self._tampered(tenant, version)
         try:
             register = from_bytes(stored.document)
-            authority = Authority(register, from_canonical(register.policy))
-        except (RegisterError, PolicyError):
+            authority = authority_of(register)
+        except (RegisterError, PolicyError, RetentionError):
             # Signed by us, so not forged: written by another version of the service.
             raise Unavailable("authority_unreadable") from None
         if (register.tenant, register.version) != (tenant, version):

@@ -3,7 +3,10 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.consents import Consents
+from vault.store.holds import Holds
+from vault.store.lives import Lives
 from vault.store.notices import Notices
+from vault.store.subjects import Subjects
 
 
 class Ledger:
@@ -12,3 +15,6 @@ class Ledger:
     def __init__(self, engine: AsyncEngine) -> None:
         self.notices = Notices(engine)
         self.consents = Consents(engine)
+        self.subjects = Subjects(engine)
+        self.holds = Holds(engine)
+        self.lives = Lives(engine)

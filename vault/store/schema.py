@@ -69,6 +69,8 @@ record = Table(
     CheckConstraint("created_at < dek_lease", name=LEASE_HOLDS),
     implicit_returning=False,  # ingest may not read back what the database set
 )
+# Everything about a person: for a copy, a case, an account that closes.
+Index("record_subject", record.c.tenant, record.c.subject)
 
 tombstone = Table(
     "tombstone",
@@ -107,6 +109,9 @@ idempotency = Table(
     Column("created_at", BigInteger, nullable=False, server_default=db_clock()),
 )
 
+AUTHORITY_VERBS = "verb IN ('credentials', 'policy')"
+"""The condition of a partial index, in the words that a query must use as well."""
+
 event = Table(
     "event",
     metadata,
@@ -133,6 +138,9 @@ event = Table(
 Index("event_token", event.c.tenant, event.c.token, event.c.event_id)
 Index("event_subject", event.c.tenant, event.c.subject, event.c.event_id)
 Index("event_list", event.c.tenant, event.c.list_id)
+# What changed authority, however much else happened: read whenever a second person approves something.
+Index("event_authority", event.c.tenant, event.c.event_id,
+      sqlite_where=text(AUTHORITY_VERBS), postgresql_where=text(AUTHORITY_VERBS))  # fmt: skip
 
 # One row for each month whose events were dropped. What is left of them is in `leaf`.
 events_dropped = Table(

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from vault.log.lists import SignedList
-from vault.store import failures, schema
+from vault.store import acts, failures, schema
+from vault.store.proposals import ProposalEnd, StoredProposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ class Unit:
 
     async def bury(self, tenant: str, tokens: Sequence[str], *, reason: str) -> None:
         """Replace the records of `tokens` by tombstones, and drop their index rows."""
+        if not tokens:
+            return
         mine = schema.record.c.tenant == tenant, schema.record.c.token.in_(tokens)
         kept = ["tenant", "token", "version", "subject", "field_type", "dek_id", "created_at"]
         rows = select(*(schema.record.c[name] for name in kept), literal(reason)).where(*mine)
@@ -162,6 +165,14 @@ class Unit:
                 insert(schema.credential_secret),
                 {"tenant": tenant, "credential": credential, "sha256": sha256, "hash": secret_hash},
             )
+
+    async def add_proposal(self, tenant: str, new: StoredProposal) -> None:
+        """Write what waits for a second person."""
+        await self.add_rows(acts.proposal, [{"tenant": tenant, **asdict(new)}])
+
+    async def end_proposal(self, tenant: str, end: ProposalEnd, *, event_id: bytes) -> None:
+        """Write how it ended. Raises: Clash when it had ended already."""
+        await self.add_rows(acts.proposal_end, [{"tenant": tenant, "event_id": event_id, **asdict(end)}])
 
     async def add_rows(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows as they are. For the files of this folder. Raises: Clash when a key is taken."""
