@@ -8,6 +8,7 @@ from vault.model.names import (
     CREDENTIAL,
     FIELD_TYPE,
     TENANT,
+    acceptable_reason,
     acceptable_reference,
     read_id,
     show_id,
@@ -61,6 +62,36 @@ def test_pseudonymous_reference_is_accepted(text):
 def test_reference_like_personal_data_is_refused(kind):
     """What looks like a phone, account, card or tax number, or could be an address, is refused."""
     assert not acceptable_reference(BAD[kind])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The High Court ordered it, WP 12345/2026 of 2026-11-07",
+        "न्यायालय का आदेश",
+        "a",
+        "x" * 200,
+        "Complaint 4711, papers of 2026-11-07 (12 pages) @ registry",
+    ],
+)
+def test_a_reason_in_words_is_accepted(text):
+    """Plain words of any script, with dates and the numbers of papers, may stand in the log."""
+    assert acceptable_reason(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "x" * 201, "two\nlines", "an escape \x1b[31m", "a hidden \u202e turn", " untidy ", None, 7,
+        "call 9876543210", "call +91 98765 43210", "card 4111 1111 1111 1111", "call (098765) 43210",
+        "फ़ोन ९८७६५४३२१०", "Aadhaar 2345-6789-0123", "write to asha@example.in", "pays from asha@okbank",
+        "PAN ABCPE1234F, urgent", "pan:abcpe1234f", "GSTIN 29ABCPE1234F1Z5", "TAN BLRA12345B",
+        "IBAN DE89370400440532013000",
+    ],
+)  # fmt: skip
+def test_a_reason_with_personal_data_is_refused(text):
+    """Words that hold what looks like a number or an address of a person, or that steer, are refused."""
+    assert not acceptable_reason(text)
 
 
 def test_random_uuids_are_accepted():

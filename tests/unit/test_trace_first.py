@@ -4,6 +4,8 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import replace
+from datetime import date
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -11,11 +13,13 @@ from sqlalchemy import select, update
 
 from keys.errors import Sealed, Unreachable
 from keys.ring import WrappedDek
-from tests.fakes.inside import FIELDS, Inside, caller, inside, opening
+from tests.fakes.inside import FIELDS, SHIPPED, Inside, caller, inside, opening
 from vault.errors import OutcomeUnknown, ServiceError, Unavailable
 from vault.model.secret import Secret
+from vault.service.consent import NewAct, consent
 from vault.service.detokenize import DetokenizeRequest, Revealed, detokenize
 from vault.service.gather import Gather
+from vault.service.subjects import NewFact, keep
 from vault.service.tokenize import NewValue, TokenizeRequest, tokenize
 from vault.store.records import Store
 from vault.store.schema import event, signed_list
@@ -23,6 +27,8 @@ from vault.store.schema import record as stored_record
 from vault.store.unit import Unit
 
 PAY = caller("acme", "pay", "detokenize:payment")
+CLERK = caller("acme", "clerk", "consent", "subjects")
+DAY = date(2027, 1, 15)
 ACCOUNT = b'{"number":"123456789012","ifsc":"HDFC0000123","holder":"Asha Rao"}'
 
 
@@ -160,6 +166,46 @@ async def test_record_erased_meanwhile_does_not_come_out(parts, tokens):
     watcher.meanwhile = bury
     [answer] = await detokenize("acme", [ask(tokens)], replace(parts.reveal, unwrapper=watcher))
     assert [getattr(one, "code", "opened") for one in answer] == ["erased", "opened", "opened"]
+
+
+async def test_value_of_an_account_closed_meanwhile_does_not_come_out(parts, tokens):
+    """An account that is closed while keys are being unwrapped keeps every value in, and the log says so."""
+    watcher = Watcher(parts)
+    watcher.meanwhile = partial(keep, CLERK, [NewFact("cust-1", "closed")], parts.office, today=DAY)
+    [answer] = await detokenize("acme", [ask(tokens)], replace(parts.reveal, unwrapper=watcher))
+    assert [getattr(one, "code", "opened") for one in answer] == ["account_closed"] * 3
+    assert await failures(parts) == dict.fromkeys(tokens, "account_closed")
+
+
+async def test_value_of_an_account_reopened_meanwhile_stays_in(parts, tokens):
+    """What was refused before any key was unwrapped is not opened, whatever happens afterwards."""
+    await keep(CLERK, [NewFact("cust-1", "closed")], parts.office, today=DAY)
+    watcher = Watcher(parts)
+    watcher.meanwhile = partial(keep, CLERK, [NewFact("cust-1", "reopened")], parts.office, today=DAY)
+    [answer] = await detokenize("acme", [ask(tokens)], replace(parts.reveal, unwrapper=watcher))
+    assert [getattr(one, "code", "opened") for one in answer] == ["account_closed"] * 3
+    assert watcher.seen == []
+
+
+async def test_value_whose_consent_is_withdrawn_meanwhile_does_not_come_out(parts, tokens):
+    """A consent that is withdrawn while keys are being unwrapped keeps every value in."""
+    payment = SHIPPED.purposes["payment"]
+    purposes = {**SHIPPED.purposes, "payment": replace(payment, basis="consent")}
+    parts.registers.policy = replace(SHIPPED, purposes=purposes)
+    await consent(CLERK, [NewAct("cust-1", "payment", "grant", "form-1")], parts.office)
+    watcher = Watcher(parts)
+    withdrawal = NewAct("cust-1", "payment", "withdraw", "form-2")
+    watcher.meanwhile = partial(consent, CLERK, [withdrawal], parts.office)
+    [answer] = await detokenize("acme", [ask(tokens)], replace(parts.reveal, unwrapper=watcher))
+    assert [getattr(one, "code", "opened") for one in answer] == ["consent_withdrawn"] * 3
+    assert await failures(parts) == dict.fromkeys(tokens, "consent_withdrawn")
+
+
+async def failures(parts: Inside) -> dict[str, str]:
+    """{token: why} of the values that were allowed and did not come out after all."""
+    async with parts.store.engine.connect() as connection:
+        bodies = [json.loads(row[0]) for row in await connection.execute(select(event.c.body))]
+    return {body["token"]: body["failure"] for body in bodies if body.get("result") == "failed"}
 
 
 async def test_one_refusal_keeps_every_value_of_its_request_back(parts, tokens):
