@@ -151,6 +151,7 @@ class FakeLog:
     def __post_init__(self):
         self.log_key = self._key()
         self.worker_keys = {plane: self._key() for plane in PLANES}
+        self.cert_keys = {}
         self._random = 0
         self._clock = START
         self.ends = {}
@@ -236,7 +237,11 @@ class FakeLog:
             {"plane": plane, "version": 1, "public_key": base64.b64encode(raw_public(key)).decode()}
             for plane, key in self.worker_keys.items()
         ]
-        return json.dumps({"log": [self.vkey], "worker": worker})
+        cert = [
+            {"version": version, "public_key": raw_public(key).hex()}
+            for version, key in self.cert_keys.items()
+        ]
+        return json.dumps({"log": [self.vkey], "worker": worker, **({"cert": cert} if cert else {})})
 
     def worker_public(self):
         """The keys that endorse workers, as a verifier holds them."""

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -10,8 +11,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from strongroom_audit.keyring import read_shown
+from strongroom_audit.verifier.certificate import read_certificate
 
+from keys.identity import read_identity
+from keys.transit import Transit
 from tests.plugins.world import BANK, World
+from tests.vectors import certificates_by_the_page
+from vault.log.certificates import DOMAIN, attach, parse, to_bytes
 from vault.log.checkpoints import read_signed
 from vault.log.event import commit_to, entry
 from vault.log.merkle import leaf_hash, root_of
@@ -69,6 +76,21 @@ async def test_checkpoint_is_signed_by_the_published_key(service: World, sequenc
     assert (head.origin, note.signed_by(read_key(keys["log"][0]))) == ("strongroom.local/acme", True)
     other = (await service.client.get("/v1/log/globex/keys")).json()
     assert not note.signed_by(read_key(other["log"][0]))
+
+
+async def test_certificate_verifies_under_the_published_key(service: World, sequenced):
+    """What the office has signed as a certificate verifies for an auditor under the key that /keys names."""
+    known = json.loads(certificates_by_the_page.FILE.read_text("utf-8"))["cases"][0]
+    certificate = parse(known["file"].encode()).certificate
+    office = read_identity(service.settings.identity_file("office"))
+    transit = Transit(service.settings.server, office, mount=service.settings.vault_mount)
+    try:
+        version, signature = await transit.sign("cert", DOMAIN + to_bytes(certificate))
+    finally:
+        await transit.aclose()
+    issued = read_certificate(attach(certificate, key_version=version, signature=signature).whole)
+    published = read_shown((await service.client.get("/v1/log/acme/keys")).text).cert
+    issued.verify(published[version])
 
 
 async def test_tiles_and_entries_give_the_signed_root(service: World, sequenced):

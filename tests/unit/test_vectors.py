@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keys.envelope import bind, dek_id_of, open_sealed
 from keys.pool import Dek
 from keys.transit import context_of
-from tests.vectors import by_the_page, cosignatures_by_the_page, tree_by_the_page
+from tests.vectors import by_the_page, certificates_by_the_page, cosignatures_by_the_page, tree_by_the_page
 from vault.log import event, lists
 from vault.model import canonical, register
 from vault.model.ask import Caller
@@ -51,7 +51,8 @@ def test_vectors_are_what_the_page_says(name):
 
 def test_every_vector_file_belongs_to_the_page():
     """No vector lies about that nothing checks."""
-    checked = {*by_the_page.FILES, *tree_by_the_page.NAMES, cosignatures_by_the_page.FILE.stem}
+    checked = {*by_the_page.FILES, *tree_by_the_page.NAMES}
+    checked |= {page.FILE.stem for page in (cosignatures_by_the_page, certificates_by_the_page)}
     assert {path.stem for path in by_the_page.HERE.glob("*.json")} == checked
 
 

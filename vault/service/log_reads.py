@@ -36,6 +36,7 @@ class LogReader:
     log_keys: PublicKeys
     worker_keys: Mapping[str, PublicKeys]
     """By plane."""
+    cert_keys: PublicKeys
     log_name: str
 
     async def checkpoint(self, tenant: str) -> str:
@@ -79,7 +80,7 @@ class LogReader:
         return path
 
     async def keys(self, tenant: str) -> dict[str, list[object]]:
-        """The public keys checkpoints and workers verify under, by plane and version. Raises: Unavailable."""
+        """The public keys of checkpoints, workers and certificates, by version. Raises: Unavailable."""
         origin = origin_of(self.log_name, tenant)
         log = [
             {"version": version, "vkey": NoteKey(origin, raw).text}
@@ -90,7 +91,12 @@ class LogReader:
             for plane, keys in self.worker_keys.items()
             for version, raw in sorted((await keys.all()).items())
         ]
-        return {"log": [one["vkey"] for one in log], "log_versions": [*log], "worker": [*workers]}
+        certs = [
+            {"version": version, "public_key": raw.hex()}
+            for version, raw in sorted((await self.cert_keys.all()).items())
+        ]
+        vkeys = [one["vkey"] for one in log]
+        return {"log": [*vkeys], "log_versions": [*log], "worker": [*workers], "cert": [*certs]}
 
     async def _head(self, tenant: str) -> StoredCheckpoint:
         head = await self.store.checkpoint(tenant)

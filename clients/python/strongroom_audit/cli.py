@@ -1,4 +1,4 @@
-"""`strongroom-audit`: mirror, verify, proof, report; each fault has its exit code."""
+"""`strongroom-audit`: mirror, verify, proof, report, receipts, certificate; each fault has its exit code."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from strongroom_audit.certificate import certificate
 from strongroom_audit.check import Verdict, check_mirror
 from strongroom_audit.faults import Fault, exit_code
 from strongroom_audit.plain import clean
@@ -106,6 +107,7 @@ def proof(
 
 app.command(epilog=EXIT_CODES)(report)
 app.command(epilog=EXIT_CODES)(receipts)
+app.command(epilog=EXIT_CODES)(certificate)
 
 
 def main(arguments: list[str] | None = None) -> None:

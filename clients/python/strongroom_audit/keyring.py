@@ -1,8 +1,8 @@
 """The keys a mirror trusts: pinned when it is made, never exchanged silently afterwards."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from strongroom_audit.faults import BadSignature, Malformed
 from strongroom_audit.verifier.lists import WorkerKeys
@@ -15,6 +15,8 @@ class Keyring:
 
     log: tuple[Key, ...]
     worker: WorkerKeys
+    cert: Mapping[int, bytes] = field(default_factory=dict)
+    """Those that sign certificates, by version."""
 
     @property
     def origin(self) -> str:
@@ -26,22 +28,30 @@ class Keyring:
         worker: dict[str, dict[str, str]] = {}
         for (plane, version), raw in sorted(self.worker.items()):
             worker.setdefault(plane, {})[str(version)] = raw.hex()
-        return json.dumps({"log": [key.text for key in self.log], "worker": worker}, indent=2) + "\n"
+        cert = {str(version): raw.hex() for version, raw in sorted(self.cert.items())}
+        log = [key.text for key in self.log]
+        return json.dumps({"log": log, "worker": worker, "cert": cert}, indent=2) + "\n"
 
     def widened(self, shown: "Keyring") -> "Keyring":
         """These and the newly shown ones."""
         texts = {key.text: key for key in (*self.log, *shown.log)}
-        return Keyring(tuple(texts.values()), {**shown.worker, **self.worker})
+        return Keyring(tuple(texts.values()), {**shown.worker, **self.worker}, {**shown.cert, **self.cert})
 
     def unknown(self, shown: "Keyring") -> list[str]:
         """What the log shows and this keyring lacks. Raises: BadSignature if one was exchanged."""
-        for which, raw in shown.worker.items():
-            if self.worker.get(which, raw) != raw:
+        pinned, showing = self.by_name(), shown.by_name()
+        for name, raw in showing.items():
+            if pinned.get(name, raw) != raw:
                 what = "the log shows another key under this version than the one you pinned"
-                raise BadSignature(what, where=_named(which))
+                raise BadSignature(what, where=name)
         known = {key.text for key in self.log}
         fresh = [key.text for key in shown.log if key.text not in known]
-        return fresh + [_named(which) for which in shown.worker if which not in self.worker]
+        return fresh + [name for name in showing if name not in pinned]
+
+    def by_name(self) -> dict[str, bytes]:
+        """The keys that have a version, as people call them."""
+        worker = {f"worker key of {plane}, version {v}": raw for (plane, v), raw in self.worker.items()}
+        return worker | {f"certificate key, version {v}": raw for v, raw in self.cert.items()}
 
 
 def read_pinned(text: str) -> Keyring:
@@ -51,7 +61,10 @@ def read_pinned(text: str) -> Keyring:
     if not isinstance(worker, dict) or not all(isinstance(keys, dict) for keys in worker.values()):
         raise Malformed("keys.json names worker keys by plane and version", where="keys.json")
     pinned = [(plane, version, raw) for plane, keys in worker.items() for version, raw in keys.items()]
-    return _keyring(document.get("log"), pinned, "keys.json")
+    cert = document.get("cert", {})  # a mirror of a vault that issued none has none
+    if not isinstance(cert, dict):
+        raise Malformed("keys.json names certificate keys by version", where="keys.json")
+    return _keyring(document.get("log"), pinned, cert.items(), "keys.json")
 
 
 def read_shown(text: str) -> Keyring:
@@ -60,8 +73,12 @@ def read_shown(text: str) -> Keyring:
     worker = document.get("worker")
     if not isinstance(worker, list) or not all(isinstance(item, dict) for item in worker):
         raise Malformed("the log lists worker keys", where="keys")
+    cert = document.get("cert", [])
+    if not isinstance(cert, list) or not all(isinstance(item, dict) for item in cert):
+        raise Malformed("the log lists certificate keys", where="keys")
     shown = [(item.get("plane"), item.get("version"), item.get("public_key")) for item in worker]
-    return _keyring(document.get("log"), shown, "keys")
+    certs = [(item.get("version"), item.get("public_key")) for item in cert]
+    return _keyring(document.get("log"), shown, certs, "keys")
 
 
 def one_log(keys: Iterable[Key], tenant: str) -> None:
@@ -69,6 +86,19 @@ def one_log(keys: Iterable[Key], tenant: str) -> None:
     names = {key.name for key in keys}
     if len(names) != 1 or not names.pop().endswith(f"/{tenant}"):
         raise Malformed(f"the keys are not of one log of tenant {tenant}", where="keys")
+
+
+def read_public(value: object, where: str) -> bytes:
+    """32 bytes, in hexadecimal or base64. Raises: Malformed."""
+    if not isinstance(value, str):
+        raise Malformed("a key is text", where=where)
+    try:
+        raw = bytes.fromhex(value) if len(value) == 64 else unbase64(value, where)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise Malformed("a key has 32 bytes", where=where)
+    return raw
 
 
 def _object(text: str, where: str) -> dict[str, object]:
@@ -81,16 +111,17 @@ def _object(text: str, where: str) -> dict[str, object]:
     return document
 
 
-def _keyring(log: object, worker: Iterable[tuple[object, object, object]], where: str) -> Keyring:
+def _keyring(
+    log: object,
+    worker: Iterable[tuple[object, object, object]],
+    cert: Iterable[tuple[object, object]],
+    where: str,
+) -> Keyring:
     if not isinstance(log, list) or not log or not all(isinstance(text, str) for text in log):
         raise Malformed("no key that signs checkpoints", where=where)
     keys = tuple(read_key(text) for text in log)
-    endorsing = {(_plane(p, where), _version(v, where)): _public(raw, where) for p, v, raw in worker}
-    return Keyring(keys, endorsing)
-
-
-def _named(which: tuple[str, int]) -> str:
-    return f"worker key of {which[0]}, version {which[1]}"
+    endorsing = {(_plane(p, where), _version(v, where)): read_public(raw, where) for p, v, raw in worker}
+    return Keyring(keys, endorsing, {_version(v, where): read_public(raw, where) for v, raw in cert})
 
 
 def _plane(value: object, where: str) -> str:
@@ -104,16 +135,3 @@ def _version(value: object, where: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise Malformed("a key has a version", where=where)
     return int(text)
-
-
-def _public(value: object, where: str) -> bytes:
-    """32 bytes, in hexadecimal or base64."""
-    if not isinstance(value, str):
-        raise Malformed("a key is text", where=where)
-    try:
-        raw = bytes.fromhex(value) if len(value) == 64 else unbase64(value, where)
-    except ValueError:
-        raw = b""
-    if len(raw) != 32:
-        raise Malformed("a key has 32 bytes", where=where)
-    return raw

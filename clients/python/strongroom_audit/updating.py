@@ -64,7 +64,7 @@ def _keyring(
         pinned = read_pinned(store.read("keys.json"))
         ring = pinned.widened(Keyring(tuple(new), {})) if new else pinned
     else:
-        ring = Keyring(tuple(new) or shown.log, shown.worker)
+        ring = Keyring(tuple(new) or shown.log, shown.worker, shown.cert)
         _tell_all(tell, "trusting from now on", [key.text for key in ring.log])
     one_log(ring.log, tenant)
     unknown = ring.unknown(shown)

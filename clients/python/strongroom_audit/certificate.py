@@ -1,0 +1,164 @@
+"""`strongroom-audit certificate`: an erasure certificate under a key, and its events in a verified mirror."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from strongroom_audit.check import Verdict, check_mirror
+from strongroom_audit.faults import Altered, Fault, Gap, exit_code
+from strongroom_audit.keyring import read_pinned, read_public
+from strongroom_audit.plain import clean
+from strongroom_audit.progress import progress_bar
+from strongroom_audit.store import Store
+from strongroom_audit.verifier.bodies import parse, show_id
+from strongroom_audit.verifier.certificate import Certificate, Item, read_certificate
+from strongroom_audit.verifier.tree import ENTRY_BYTES
+
+_STEP = 4096
+_LARGEST = 8_000_001
+_NAMED = re.compile(rb'"event_id":"(evt_[0-9a-hjkmnp-tv-z]{26})"')
+_out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+_err = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=True)
+
+
+def certificate(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An erasure certificate.", exists=True, dir_okay=False)
+    ],
+    key: Annotated[
+        str | None, typer.Option(help="The vault's public key cert, 32 bytes in hexadecimal or base64.")
+    ] = None,
+    mirror: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A mirror of the log, to find its events in.")
+    ] = None,
+) -> None:
+    """Check an erasure certificate without a network, and say what it says.
+
+    Without --key the key is the one that the mirror has pinned under the version the certificate names. With
+    --mirror the whole mirror is verified first; then every event that the certificate names must be in it,
+    with that commitment, and must speak of the same field.
+    """
+    with file.open("rb") as stream:
+        read = read_certificate(stream.read(_LARGEST))
+    read.verify(_trusted(read, key, mirror))
+    faults: list[Fault] = []
+    if mirror is not None:
+        faults = _against(Store(mirror), read)
+    for line in _words(read):
+        _say(_out, line)
+    for fault in faults:
+        _say(_err, str(fault))
+    if faults:
+        _say(_out, "NOT VERIFIED: signed, but the log does not bear it out")
+        raise SystemExit(exit_code(faults))
+    held = f"its events are in the verified log {read.facts['log']}" if mirror else "not held against the log"
+    _say(_out, f"verified: signed by the vault under version {read.key_version} of its key; {held}")
+
+
+class Events:
+    """Looks for the events of a certificate in a log that goes by."""
+
+    def __init__(self, read: Certificate) -> None:
+        self.faults: list[Fault] = []
+        self._subject = read.facts["subject"]
+        self._wanted = {show_id("evt", item.event_id).encode(): item for item in read.items}
+        self._by_id: dict[bytes, list[Item]] = {}
+        for item in read.items:
+            self._by_id.setdefault(item.event_id, []).append(item)
+        self._missing = dict(self._by_id)
+
+    def take(self, number: int, body: bytes) -> None:
+        """A verified body: if it is of an event that is named, does it speak of that field?"""
+        for name in _NAMED.findall(body):
+            if name in self._wanted:
+                self._compare(number, name.decode(), parse(body))
+
+    def entries(self, first: int, raw: bytes) -> None:
+        """The next verified entries, beginning with number `first`."""
+        for at in range(0, len(raw), ENTRY_BYTES):
+            entry = raw[at : at + ENTRY_BYTES]
+            for item in self._missing.pop(entry[1:17], ()):
+                if item.entry != entry:
+                    where = f"{show_id('evt', item.event_id)} (#{first + at // ENTRY_BYTES})"
+                    what = "the log has another commitment than the certificate"
+                    self.faults.append(Altered(what, where=where))
+
+    def close(self, size: int) -> list[Fault]:
+        """Nothing follows: all that was found wrong."""
+        for event_id in self._missing:
+            what = f"not among the {size:,} events of the mirror; if it is younger, mirror again"
+            self.faults.append(Gap(what, where=show_id("evt", event_id)))
+        return self.faults
+
+    def _compare(self, number: int, name: str, body: dict[str, object]) -> None:
+        if body.get("event_id") != name:
+            return  # a detail that mentions the event, not the event
+        for item in self._by_id[self._wanted[name.encode()].event_id]:
+            denied = item.outcome != "refused" and body.get("decision") != "allow"
+            other = body.get("token", item.token) != item.token
+            if denied or other or body.get("subject", self._subject) != self._subject:
+                what = f"this event does not say that {item.token} was {item.outcome}"
+                self.faults.append(Altered(what, where=f"{name} (#{number})"))
+
+
+def _trusted(read: Certificate, key: str | None, mirror: Path | None) -> bytes:
+    if key is not None:
+        return read_public(key, "--key")
+    if mirror is None:
+        raise typer.BadParameter(
+            "say which key to trust: --key, or --mirror with a mirror that has pinned it"
+        )
+    pinned = read_pinned(Store(mirror).read("keys.json")).cert.get(read.key_version)
+    if pinned is None:
+        raise typer.BadParameter(
+            f"the mirror has pinned no version {read.key_version} of the key cert: --key"
+        )
+    return pinned
+
+
+def _against(store: Store, read: Certificate) -> list[Fault]:
+    """Verify the mirror, then look for the events. Raises: the gravest fault of the mirror but gaps."""
+    events = Events(read)
+    with progress_bar("verifying", Console(stderr=True)) as progress:
+        verdict = check_mirror(store, on_body=events.take, progress=progress)
+    _check_log(verdict, read)
+    for first in range(0, verdict.size, _STEP):
+        events.entries(first, store.entries(first, min(first + _STEP, verdict.size)))
+    return verdict.faults + events.close(verdict.size)
+
+
+def _check_log(verdict: Verdict, read: Certificate) -> None:
+    worse: list[Fault] = [fault for fault in verdict.faults if not isinstance(fault, Gap)]
+    if worse:
+        raise min(worse, key=lambda fault: fault.rank)
+    if verdict.origin != read.facts["log"]:
+        raise typer.BadParameter(f"the mirror is of {verdict.origin}, the certificate of {read.facts['log']}")
+
+
+def _words(read: Certificate) -> Iterator[str]:
+    """What the certificate says."""
+    facts = read.facts
+    yield f"Erasure certificate of {facts['tenant']}: case {facts['case']}, about {facts['subject']}"
+    yield f"issued {facts['issued_at']}, decided by {facts['decided_by']}, released by {facts['released_by']}"
+    for item in read.items:
+        yield f"- {item.field_type} {item.token}: {_outcome(item)} ({show_id('evt', item.event_id)})"
+    if "final_after" in facts:
+        yield f"What was erased cannot come back from any backup after {facts['final_after']}."
+    yield f"SHA-256 of the decision: {facts['decision']}"
+
+
+def _outcome(item: Item) -> str:
+    if item.outcome == "erased":
+        return f"erased at {item.more['at']}"
+    if item.outcome == "archived":
+        return f"kept until {item.more['until']}, as the law asks: {item.more['law']}"
+    return f"not erased, because: {item.more['reason']}"
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(clean(line)))
