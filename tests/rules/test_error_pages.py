@@ -21,8 +21,8 @@ FOLDER = ROOT / "docs" / "errors"
 UNSEEN = {"withheld"}
 """An item kept back beside a refused one: the request is answered by the refused one's problem."""
 DYNAMIC = {
-    "code", "denied.code", "error.code", "e.code", "first.code", "decision.code", "refusal.code", "one[0]",
-    "document['code']",
+    "after.code", "code", "denied.code", "error.code", "e.code", "first.code", "decision.code",
+    "refusal.code", "one[0]", "document['code']",
 }  # fmt: skip
 """Codes that were checked where they were first written."""
 
@@ -41,8 +41,9 @@ def kinds() -> dict[str, type[Exception]]:
 
 
 def written() -> Iterator[tuple[str, ast.expr]]:
-    """(file, expression) of every code given to a ServiceError or a Denied."""
-    named = {name for name, kind in kinds().items() if issubclass(kind, errors.ServiceError)} | {"Denied"}
+    """(file, expression) of every code given to a ServiceError, a Denied or a Refusal."""
+    named = {name for name, kind in kinds().items() if issubclass(kind, errors.ServiceError)}
+    named |= {"Denied", "Refusal"}
     for path in modules("vault"):
         for node in ast.walk(tree_of(path)):
             called = isinstance(node, ast.Call) and node.args and getattr(node.func, "id", "") in named
