@@ -12,6 +12,7 @@ from vault.cli import checks
 from vault.cli.failures import UsageFault
 from vault.cli.main import main
 from vault.cli.provision import read_token
+from vault.model.grants import CLASSES
 from vault.policy.load import DEFAULT, parse_toml
 
 TEXT = DEFAULT.read_text()
@@ -38,6 +39,12 @@ def test_policy_check(capsys, tmp_path):
     status, out, err = run(capsys, "policy", "check", str(bad))
     assert (status, out) == (1, "")
     assert "class payment opens to the purpose payment and to no other" in err
+
+
+def test_policy_shows_closed_classes(capsys):
+    """A class that no purpose opens stands in the table as well: closed is told, not left out."""
+    _, out, _ = run(capsys, "policy", "check", str(DEFAULT))
+    assert set(CLASSES) <= set(out.splitlines()[0].split())
 
 
 def test_policy_diff_of_two_files(capsys, tmp_path):

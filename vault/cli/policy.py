@@ -9,6 +9,7 @@ from vault.cli import access
 from vault.cli.console import AsJson, print_json, print_table, screen
 from vault.cli.failures import CommandError, UsageFault
 from vault.cli.http import Api
+from vault.model.grants import CLASSES
 from vault.policy.diff import Change, diff
 from vault.policy.load import from_canonical, parse_toml
 from vault.policy.rules import Policy, to_dict
@@ -107,12 +108,11 @@ def _read(answer: dict[str, Any]) -> Policy:
 
 
 def _print(policy: Policy) -> None:
-    classes = sorted({field_class for field_class, _ in policy.matrix})
     rows = [
-        (name, purpose.basis, *(policy.right(one, name) or "–" for one in classes))
+        (name, purpose.basis, *(policy.right(one, name) or "–" for one in CLASSES))
         for name, purpose in policy.purposes.items()
     ]
-    print_table(("purpose", "lawful basis", *classes), rows)
+    print_table(("purpose", "lawful basis", *CLASSES), rows)
     console = screen()
     console.print(f"searchable: {', '.join(sorted(policy.searchable)) or 'nothing'}", markup=False)
     console.print(f"own types:  {', '.join(sorted(policy.types)) or 'none'}", markup=False)
