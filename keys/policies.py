@@ -31,6 +31,7 @@ _GRANTS: dict[str, Sequence[tuple[str, str]]] = {
     ),
     "office": (
         ("encrypt/kek-*", _UPDATE),
+        ("hmac/bidx-*", _UPDATE),
         ("sign/cert", _UPDATE),
         ("keys/+", _READ),
     ),

@@ -3,6 +3,8 @@
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from keys.pool import Pool
+from vault.api.correcting import CorrectingApi
 from vault.api.holds import HoldsApi
 from vault.api.keeping import KeepingApi
 from vault.api.office import OfficeApi
@@ -18,6 +20,8 @@ from vault.settings import Settings
 from vault.store.ledger import Ledger
 
 RESUME_SECONDS = 30.0
+CORRECTIONS = 16
+"""DEKs kept ready for corrected values."""
 LAW_ZONE = ZoneInfo("Asia/Kolkata")
 """Where the civil day of a fact about a subject begins: the zone of the profile `in`."""
 
@@ -25,13 +29,18 @@ LAW_ZONE = ZoneInfo("Asia/Kolkata")
 def build_office(plane: Base, settings: Settings) -> Running:
     """The office plane, not yet started."""
     keystore = keystore_of(plane, settings)
-    parts: Office = more(Office, plane.parts, keystore=keystore, ledger=Ledger(plane.data))
+    common = plane.parts
+    pool = Pool(plane.transit, keystore, now=common.now, random=common.random, size=CORRECTIONS)
+    parts: Office = more(
+        Office, common, keystore=keystore, ledger=Ledger(plane.data), pool=pool, indexer=plane.transit
+    )
     erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
     api = OfficeApi(plane.authenticator, erasing)
     endpoints = {
         "office": api,
         "people": PeopleApi(plane.authenticator, parts),
         "keeping": KeepingApi(plane.authenticator, parts),
+        "correcting": CorrectingApi(plane.authenticator, parts),
         "holds": HoldsApi(plane.authenticator, parts),
         "subjects": SubjectsApi(plane.authenticator, parts, lambda: day_of(parts.now(), LAW_ZONE)),
     }
@@ -44,6 +53,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
 
     async def stop() -> None:
         await erasing.drain()
+        await pool.close()
         await keystore.close()
         await plane.stop()
 

@@ -148,10 +148,11 @@ MAY: dict[tuple[str, str], set[str]] = {
     | _columns("list_refusal", "tenant", "list_id"),
     ("data", "strongroom_office"): PLANE
     | {"DELETE record", "DELETE blind_index", "INSERT tombstone", "UPDATE tombstone.key_destroyed_at"}
-    | {"INSERT record", "INSERT record.version"}
+    | {"INSERT record", "INSERT record.version", "INSERT replaced", "UPDATE replaced.key_destroyed_at"}
+    | {"INSERT blind_index"}
     | {f"INSERT {table}" for table in ACTS}
     | PROMISES
-    | _every("record", "tombstone", "event", "signed_list", "worker")
+    | _every("record", "tombstone", "replaced", "event", "signed_list", "worker")
     | _columns("blind_index", "tenant", "token"),
     ("data", "strongroom_control"): PLANE
     | {"INSERT register", "INSERT credential_secret", "INSERT used_jti", "INSERT standing"}

@@ -98,7 +98,9 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
     others = {**common, "keystore": keystore}
     bound = bound_of(LogStore(data), ENOUGH)
     reveal = Reveal(**others, log=log, unwrapper=ring, indexer=ring, bound=bound)
-    yield Inside(ring, registers, clock, ingest, reveal, Office(**others, log=log))
+    yield Inside(
+        ring, registers, clock, ingest, reveal, Office(**others, log=log, pool=ingest.pool, indexer=ring)
+    )
     await ingest.pool.close()
     await keystore.close()
     await data.dispose()

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vault.api import bodies, examples, holds, keeping, people, rules, subjects
+from vault.api import bodies, correcting, examples, holds, keeping, people, rules, subjects
 from vault.api.metered import metered
 from vault.api.operation import Endpoints, Operation
 
@@ -46,6 +46,7 @@ OPERATIONS = (
     *subjects.OPERATIONS,
     *holds.OPERATIONS,
     *keeping.OPERATIONS,
+    *correcting.OPERATIONS,
     *rules.OPERATIONS,
     Operation("audit", "query", "POST", "/v1/events/query", "Who did what, and why", bodies.EventsBody),
     *(

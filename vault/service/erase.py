@@ -95,7 +95,7 @@ async def resume(tenant: str, parts: Office) -> int:
             # The tombstone stands, so nothing opens; the key goes soon after the keystore is back.
             log.warning("erasure_waits", tenant=tenant, code=error.code, keys=len(unfinished))
             break
-        await parts.store.key_destroyed(tenant, [token for token, _ in unfinished])
+        await parts.store.key_destroyed(tenant, unfinished)
         done += len(unfinished)
     return done
 

@@ -56,6 +56,8 @@ class Office(Parts):
 
     keystore: Keystore
     ledger: Ledger
+    pool: Pool
+    indexer: Indexer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

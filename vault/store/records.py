@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from vault.log.lists import WorkerKey
 from vault.store import failures
 from vault.store.rows import rows
-from vault.store.schema import blind_index, db_clock, idempotency, record, tombstone, worker
+from vault.store.schema import blind_index, db_clock, idempotency, record, replaced, tombstone, worker
 from vault.store.standing import NOTHING_SAID, STANDING, Standing
 from vault.store.unit import Unit
 
@@ -120,24 +120,27 @@ class Store:
         return {row[0]: (row[1], row[2]) for row in await self._rows(taken)}
 
     async def unfinished_erasures(self, tenant: str, *, most: int) -> list[tuple[str, bytes]]:
-        """(token, dek_id) of tombstones whose key has not been destroyed yet, `most` of them at once."""
-        waiting = (
-            select(tombstone.c.token, tombstone.c.dek_id)
-            .where(tombstone.c.tenant == tenant, tombstone.c.key_destroyed_at.is_(None))
-            .limit(most)
+        """(token, dek_id) of what was erased or replaced while its key is still there, `most` at once."""
+        waiting = union_all(
+            *(
+                select(table.c.token, table.c.dek_id).where(
+                    table.c.tenant == tenant, table.c.key_destroyed_at.is_(None)
+                )
+                for table in (tombstone, replaced)
+            )
         )
-        return [(row[0], row[1]) for row in await self._rows(waiting)]
+        return [(row[0], row[1]) for row in await self._rows(waiting.limit(most))]
 
-    async def key_destroyed(self, tenant: str, tokens: Sequence[str]) -> None:
-        """Mark the keys of these tombstones as gone."""
-        done = (
-            update(tombstone)
-            .where(tombstone.c.tenant == tenant, tombstone.c.token.in_(tokens))
-            .values(key_destroyed_at=db_clock())
-        )
+    async def key_destroyed(self, tenant: str, gone: Sequence[tuple[str, bytes]]) -> None:
+        """Mark these keys, (token, dek_id), as gone."""
+        tokens, dek_ids = [token for token, _ in gone], [dek_id for _, dek_id in gone]
         with failures.statements():
             async with self.engine.begin() as connection:
-                await connection.execute(done)
+                for table in (tombstone, replaced):
+                    mine = table.c.tenant == tenant, table.c.token.in_(tokens), table.c.dek_id.in_(dek_ids)
+                    unmarked = table.c.key_destroyed_at.is_(None)
+                    done = update(table).where(*mine, unmarked).values(key_destroyed_at=db_clock())
+                    await connection.execute(done)
 
     async def enrol(self, key: WorkerKey, *, key_version: int, endorsement: bytes) -> None:
         """Make a worker's endorsed public key known to whoever verifies its lists."""

@@ -102,6 +102,10 @@ RIGHTS: Rights = {
         "SELECT ON worker",
         "SELECT ON record",
         "DELETE ON record",
+        "SELECT ON replaced",
+        "INSERT (tenant, token, version, dek_id) ON replaced",
+        "UPDATE (key_destroyed_at) ON replaced",
+        "INSERT ON blind_index",
         # A corrected value is the next version of its token; its times are the database's.
         "INSERT (tenant, token, version, subject, field_type, dek_id, sealed, dek_lease, notice) ON record",
         "SELECT ON tombstone",

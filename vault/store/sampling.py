@@ -38,10 +38,10 @@ async def sample_records(
 
 
 async def tokenize_events(engine: AsyncEngine, tenant: str, tokens: Sequence[str]) -> list[StoredEvent]:
-    """The events by which these tokens came to be. Raises: Unavailable."""
+    """The events by which these tokens got their values. Raises: Unavailable."""
     c = event.c
     born = select(c.event_id, c.commitment, c.salt, c.body).where(
-        c.tenant == tenant, c.token.in_(tokens), c.verb == "tokenize", c.decision == "allow"
+        c.tenant == tenant, c.token.in_(tokens), c.verb.in_(("tokenize", "replace")), c.decision == "allow"
     )
     with failures.statements():
         async with engine.connect() as connection:

@@ -89,6 +89,20 @@ tombstone = Table(
 Index("tombstone_unfinished", tombstone.c.tenant, sqlite_where=tombstone.c.key_destroyed_at.is_(None),
       postgresql_where=tombstone.c.key_destroyed_at.is_(None))  # fmt: skip
 
+# A version whose token got another value: its key is destroyed like that of a tombstone, its token lives on.
+replaced = Table(
+    "replaced",
+    metadata,
+    _tenant(),
+    Column("token", String(80), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("dek_id", LargeBinary, nullable=False),
+    Column("replaced_at", BigInteger, nullable=False, server_default=db_clock()),
+    Column("key_destroyed_at", BigInteger),
+)
+Index("replaced_unfinished", replaced.c.tenant, sqlite_where=replaced.c.key_destroyed_at.is_(None),
+      postgresql_where=replaced.c.key_destroyed_at.is_(None))  # fmt: skip
+
 blind_index = Table(
     "blind_index",
     metadata,

@@ -142,6 +142,26 @@ class Unit:
             await self._open.execute(delete(schema.record).where(*mine))
             await self._open.execute(delete(index).where(index.c.tenant == tenant, index.c.token.in_(tokens)))
 
+    async def replace_records(self, tenant: str, changes: Sequence[tuple[bytes, NewRecord]]) -> None:
+        """Put next versions in the place of records, each given with the DEK id of the one before it.
+
+        Raises: Clash when another was put there meanwhile.
+        """
+        record, index = schema.record, schema.blind_index
+        for dek_id, new in sorted(changes, key=lambda change: change[1].token):
+            before = {"tenant": tenant, "token": new.token, "version": new.version - 1}
+            with failures.statements():
+                done = await self._open.execute(
+                    delete(record).where(*(record.c[name] == value for name, value in before.items()))
+                )
+                if done.rowcount != 1:
+                    raise failures.Clash
+                stale = index.c.tenant == tenant, index.c.token == new.token
+                await self._open.execute(delete(index).where(*stale))
+                await self._open.execute(insert(schema.replaced).inline(), before | {"dek_id": dek_id})
+                row = {name: getattr(new, name) for name in NewRecord.__dataclass_fields__}
+                await self._open.execute(insert(record).inline(), row)
+
     async def append_register(
         self, tenant: str, version: int, *, document: bytes, signature: bytes, key_version: int
     ) -> None:

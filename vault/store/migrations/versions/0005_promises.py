@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vault.store import acts
+from vault.store import acts, schema
 
 revision = "0005"
 down_revision = "0004"
@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 _ADDED = (
+    schema.replaced,
     acts.notice,
     acts.consent,
     acts.subject_fact,
