@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vault.cli import logs
+from vault.cli.consents import app as consents
 from vault.cli.console import aside
 from vault.cli.credentials import app as credentials
 from vault.cli.dev import dev
@@ -16,7 +17,9 @@ from vault.cli.doctor import doctor
 from vault.cli.events import events
 from vault.cli.failures import USAGE, CommandError, explain
 from vault.cli.fields import fields
+from vault.cli.holds import app as holds
 from vault.cli.migrate import migrate
+from vault.cli.notices import app as notices
 from vault.cli.policy import app as policy
 from vault.cli.provision import provision
 from vault.cli.provision_db import provision_db
@@ -24,6 +27,7 @@ from vault.cli.receipts.commands import app as receipts
 from vault.cli.retention import app as log
 from vault.cli.sequence import sequence
 from vault.cli.serve import serve
+from vault.cli.subjects import app as subjects
 from vault.cli.tenants import app as tenants
 
 _SECRET = re.compile(r"srs_[0-9a-hjkmnp-tv-z]{52}|hv[sbr]\.[A-Za-z0-9_-]{20,}|\bs\.[A-Za-z0-9]{24,}")
@@ -43,6 +47,10 @@ for name, group in (
     ("tenants", tenants),
     ("credentials", credentials),
     ("policy", policy),
+    ("notices", notices),
+    ("consents", consents),
+    ("subjects", subjects),
+    ("holds", holds),
     ("log", log),
     ("receipts", receipts),
 ):
