@@ -37,7 +37,7 @@ async def rows_of(world: World, token: str) -> list[Any]:
 
 
 async def test_a_token_stands_for_the_new_value_from_the_next_request_on(office: World):
-    """The token stays, its version counts on, the old value's key is destroyed, and the event tells all three."""
+    """The token stays, its version counts on, the old key is destroyed, and the event tells of it."""
     old, new = office.canary(), office.canary()
     token = (await office.tokenize([("person_name", old)])).json()["items"][0]["token"]
     before = await rows_of(office, token)
