@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from vault.store import failures
+from vault.store.rows import looked_up
 from vault.store.schema import checkpoint, db_clock, event, leaf, list_refusal, signed_list
 
 LATE = 20_000_000
@@ -84,19 +85,23 @@ async def _measure(
 def _waiting(tenant: str, first: bytes) -> Select[Any]:
     """Lists that have no leaf and were not refused."""
     c = signed_list.c
-    # EXISTS (SELECT * …) would take a right on every column.
-    numbered = exists(leaf.c.list_id).where(
-        leaf.c.tenant == c.tenant, leaf.c.list_id == c.list_id, leaf.c.position == literal_column("0")
+    numbered = looked_up(
+        leaf.c.list_id,
+        leaf.c.tenant == c.tenant,
+        leaf.c.list_id == c.list_id,
+        leaf.c.position == literal_column("0"),
     )
-    refused = exists(list_refusal.c.list_id).where(
-        list_refusal.c.tenant == c.tenant, list_refusal.c.list_id == c.list_id
+    r = list_refusal.c
+    refused = looked_up(r.list_id, r.tenant == c.tenant, r.list_id == c.list_id)
+    return select(c.list_id, c.size).where(
+        c.tenant == tenant, c.list_id >= first, numbered.is_(None), refused.is_(None)
     )
-    return select(c.list_id, c.size).where(c.tenant == tenant, c.list_id >= first, ~numbered, ~refused)
 
 
 def _counts(tenant: ColumnElement[str], list_id: ColumnElement[bytes]) -> ColumnElement[bool]:
     e = event.c
-    return exists(e.list_id).where(e.tenant == tenant, e.list_id == list_id, e.verb != UNCOUNTED)
+    of_list = e.tenant == tenant, e.list_id == list_id
+    return looked_up(e.list_id, *of_list, e.verb != UNCOUNTED).is_not(None)
 
 
 async def _recorded(connection: AsyncConnection, tenant: str, list_id: bytes) -> int | None:

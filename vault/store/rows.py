@@ -3,7 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Table, any_, column, func, insert, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    ScalarSelect,
+    Table,
+    any_,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -22,6 +33,15 @@ def among(engine: AsyncEngine, member: ColumnElement[bytes], values: Sequence[by
     if engine.dialect.name == "postgresql":
         return member == any_(literal(list(values), ARRAY(member.type)))
     return member.in_(values)
+
+
+def looked_up(found: ColumnElement[Any], *where: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """A column of a row that matches, NULL when none does: one look into an index for each outer row.
+
+    EXISTS becomes a join, and while PostgreSQL has no statistics of a young table, one that reads all of a
+    tenant's rows for each.
+    """
+    return select(found).where(*where).limit(1).scalar_subquery()
 
 
 async def insert_rows(

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, insert, literal_column, or_, select, tuple_, update
+from sqlalchemy import Select, and_, insert, literal_column, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vault.errors import Unavailable
 from vault.store import failures
 from vault.store.log import Leaf, LogStore, StoredCheckpoint, leaves_of
 from vault.store.retention import dropped_before, id_at
-from vault.store.rows import among, insert_rows
+from vault.store.rows import among, insert_rows, looked_up
 from vault.store.schema import (
     LEASE,
     checkpoint,
@@ -121,17 +121,24 @@ class SequencerStore(LogStore):
     async def waiting(self, tenant: str, window: Window, *, most: int) -> list[StoredList]:
         """Lists without a leaf, oldest first. Absence decides, so that a late commit is not missed."""
         c = signed_list.c
-        numbered = exists().where(
+        numbered = looked_up(
+            leaf.c.idx,
             leaf.c.tenant == c.tenant,
             leaf.c.list_id == c.list_id,
             leaf.c.position == literal_column("0"),  # in words, or the partial index cannot be used
         )
-        query = _lists(tenant).where(c.list_id >= window.first, ~numbered).order_by(c.list_id).limit(most)
+        query = (
+            _lists(tenant)
+            .where(c.list_id >= window.first, numbered.is_(None))
+            .order_by(c.list_id)
+            .limit(most)
+        )
         if window.end is not None:
             query = query.where(c.list_id < window.end)
         if not window.refused_too:
-            refused = exists().where(list_refusal.c.tenant == c.tenant, list_refusal.c.list_id == c.list_id)
-            query = query.where(~refused)
+            r = list_refusal.c
+            refused = looked_up(r.list_id, r.tenant == c.tenant, r.list_id == c.list_id)
+            query = query.where(refused.is_(None))
         return [StoredList(*row) for row in await self._rows(query)]
 
     async def page_end(self, tenant: str, first: bytes, count: int) -> bytes | None:
