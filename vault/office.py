@@ -10,7 +10,7 @@ from vault.api.keeping import KeepingApi
 from vault.api.office import OfficeApi
 from vault.api.people import PeopleApi
 from vault.api.subjects import SubjectsApi
-from vault.plane import Base, Running, keystore_of, more
+from vault.plane import Base, Running, keystore_of, more, provenance_of
 from vault.retention.calendar import day_of
 from vault.service.erase import erase, keep_resuming, resume
 from vault.service.gather import Gather
@@ -32,7 +32,13 @@ def build_office(plane: Base, settings: Settings) -> Running:
     common = plane.parts
     pool = Pool(plane.transit, keystore, now=common.now, random=common.random, size=CORRECTIONS)
     parts: Office = more(
-        Office, common, keystore=keystore, ledger=Ledger(plane.data), pool=pool, indexer=plane.transit
+        Office,
+        common,
+        keystore=keystore,
+        ledger=Ledger(plane.data),
+        pool=pool,
+        indexer=plane.transit,
+        provenance=provenance_of(plane, "office"),
     )
     erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
     api = OfficeApi(plane.authenticator, erasing)

@@ -25,17 +25,20 @@ from vault.log.lists import WorkerKey
 from vault.log.writer import LogWriter
 from vault.service.access_token import Expected
 from vault.service.authenticate import Authenticator
-from vault.service.authority_keys import PublicKeys
+from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.failed_logins import FailedLogins
 from vault.service.logins import write_down
 from vault.service.parts import Parts
+from vault.service.provenance import Provenance
 from vault.service.registers import Registers
 from vault.service.standing import Anchored, Announcer
+from vault.service.verified_lists import ListVerifier
 from vault.settings import Settings
 from vault.store.authority import AuthorityStore
 from vault.store.engine import Database, open_database
 from vault.store.migrate import DATA
 from vault.store.records import Store
+from vault.store.sequencing import SequencerStore
 
 FLUSH_SECONDS = 20.0
 CANARY_SECONDS = 3.0
@@ -185,3 +188,9 @@ def keystore_of(plane: Base, settings: Settings) -> Keystore:
     """The keystore as this plane's own role reaches it. Raises: SettingsError."""
     url = settings.keystore_url_of(plane.name)
     return Keystore(open_database(url, pool_size=settings.database_connections))
+
+
+def provenance_of(plane: Base, *planes: str) -> Provenance:
+    """Judges events that workers of `planes` wrote."""
+    lists, keys = SequencerStore(plane.data), worker_keys(plane.transit, clock=time.monotonic)
+    return Provenance(lists, ListVerifier(lists, {name: keys[name] for name in planes}))

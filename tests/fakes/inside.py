@@ -22,13 +22,16 @@ from vault.policy.load import DEFAULT, parse_toml
 from vault.policy.rules import Policy, to_canonical
 from vault.service.idempotency import Fingerprints
 from vault.service.parts import Ingest, Office, Reveal
+from vault.service.provenance import Provenance
 from vault.service.registers import Authority, authority_of
+from vault.service.verified_lists import ListVerifier
 from vault.store.backlog import Backlog
 from vault.store.engine import open_database
 from vault.store.ledger import Ledger
 from vault.store.log import LogStore
 from vault.store.migrate import DATA
 from vault.store.records import Store
+from vault.store.sequencing import SequencerStore
 
 AT = 1_800_000_000_000_000
 ENOUGH = Backlog(10_000, 600_000_000)
@@ -96,6 +99,8 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
         pool=Pool(ring, keystore, now=clock, random=os.urandom, size=64),
     )  # fmt: skip
     others = {**common, "keystore": keystore}
+    lists = SequencerStore(data)
+    others["provenance"] = Provenance(lists, ListVerifier(lists, {}))
     bound = bound_of(LogStore(data), ENOUGH)
     reveal = Reveal(**others, log=log, unwrapper=ring, indexer=ring, bound=bound)
     yield Inside(

@@ -9,6 +9,7 @@ from keys.ring import Indexer, Unwrapper
 from vault.log.writer import LogWriter
 from vault.service.backlog import Bound
 from vault.service.idempotency import Fingerprints
+from vault.service.provenance import Provenance
 from vault.service.registers import Registers
 from vault.service.verified_lists import ListVerifier
 from vault.store.ledger import Ledger
@@ -46,6 +47,8 @@ class Reveal(Parts):
     unwrapper: Unwrapper
     indexer: Indexer
     ledger: Ledger
+    provenance: Provenance
+    """Of the acts of cases, which the office's workers sign."""
     bound: Bound
     """How much may be opened that the log does not prove yet."""
 
@@ -56,6 +59,8 @@ class Office(Parts):
 
     keystore: Keystore
     ledger: Ledger
+    provenance: Provenance
+    """Of the acts of cases: the office's own workers."""
     pool: Pool
     indexer: Indexer
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from vault.store.cases import Cases
 from vault.store.consents import Consents
 from vault.store.holds import Holds
 from vault.store.lives import Lives
@@ -15,6 +16,7 @@ class Ledger:
     def __init__(self, engine: AsyncEngine) -> None:
         self.notices = Notices(engine)
         self.consents = Consents(engine)
+        self.cases = Cases(engine)
         self.subjects = Subjects(engine)
         self.holds = Holds(engine)
         self.lives = Lives(engine)

@@ -1,0 +1,156 @@
+"""A case as it is on record, and its next act. What is on record counts only as far as the log bears it out.
+
+Whoever can write the database could put a release into somebody's mouth. So an act is believed only with its
+event: a body that names case, act, document and person, in a list that a worker of the office signed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from hashlib import sha256
+from typing import cast
+
+import orjson
+
+from vault.alarms import raise_alarm
+from vault.cases import documents, machine
+from vault.cases.machine import Act, Case
+from vault.errors import Conflict, NotFound
+from vault.log.event import Draft
+from vault.log.lists import SignedList
+from vault.model.ask import Caller
+from vault.model.names import show_id
+from vault.model.refusal import Refusal
+from vault.service.parts import Office
+from vault.service.provenance import Provenance
+from vault.service.record import record
+from vault.store.cases import CaseRow
+from vault.store.ledger import Ledger
+from vault.store.unit import Unit
+
+VERB = "cases"
+RELEASING = ("release", "send_back")
+"""Acts of the approver, under a grant of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A case with its acts, every one borne out by the log."""
+
+    case_id: bytes
+    case: Case
+    acts: tuple[Act, ...]
+
+    @property
+    def name(self) -> str:
+        """`cas_…`"""
+        return show_id("cas", self.case_id)
+
+    def document(self, kind: str) -> documents.Document | None:
+        """The document of the latest act of a kind."""
+        return next((act.document for act in reversed(self.acts) if act.kind == kind), None)
+
+
+async def load(
+    tenant: str, case_ids: Sequence[bytes], ledger: Ledger, provenance: Provenance, *, zone: tzinfo
+) -> list[Known]:
+    """Cases as they stand, in the order asked for; those that are not there are left out.
+
+    Raises: Conflict (`case_tampered`, with an alarm), Unavailable.
+    """
+    found = await ledger.cases.acts(tenant, case_ids)
+    acts = [row for one in found.values() for row in one]
+    if acts and not await _borne_out(tenant, acts, ledger, provenance):
+        raise_alarm("case_tampered", tenant)
+        raise Conflict("case_tampered", "The case is not what the log says of it; see the alarm.")
+    return [_folded(tenant, case_id, found[case_id], zone) for case_id in case_ids if case_id in found]
+
+
+async def find(tenant: str, case_id: bytes, ledger: Ledger, provenance: Provenance, *, zone: tzinfo) -> Known:
+    """One case. Raises: NotFound (`case_not_found`), Conflict (`case_tampered`), Unavailable."""
+    found = await load(tenant, [case_id], ledger, provenance, zone=zone)
+    if not found:
+        raise NotFound("case_not_found")
+    return found[0]
+
+
+async def append(caller: Caller, known: Known, act: Act, parts: Office, *, policy: str) -> tuple[Known, str]:
+    """Write the next act of a case; answers the case after it, and the receipt.
+
+    Raises: Conflict with the machine's reason; Clash when another act was faster; Unavailable.
+    """
+    taken = machine.may(known.case, act)
+    if isinstance(taken, Refusal):
+        raise Conflict(taken.code, taken.rule)
+    after = Known(known.case_id, taken.case, (*known.acts, act))
+    return after, await write(caller, after, parts, policy=policy)
+
+
+async def write(caller: Caller, after: Known, parts: Office, *, policy: str) -> str:
+    """The row and the event of the latest act of a case, in one transaction; answers the receipt."""
+    act, number, subject = after.acts[-1], len(after.acts) - 1, after.case.subject
+    document = documents.write(act.document)
+    draft = Draft(
+        caller,
+        "release" if act.kind in RELEASING else VERB,
+        "allow",
+        f"cases: {act.kind}",
+        subject=subject,
+        reference=after.name,
+        policy=policy,
+        detail=_claims(after.case_id, number, act.kind, document),
+    )
+
+    async def deed(unit: Unit, signed: SignedList) -> None:
+        row = CaseRow(
+            after.case_id, number, subject, after.case.kind, act.kind, document,
+            act.credential, act.person, act.at, signed.events[0].event_id,
+        )  # fmt: skip
+        await parts.ledger.cases.add(unit, caller.tenant, row)
+
+    signed = await record(caller.tenant, [draft], parts, deed)
+    return signed.receipt(signed.events[0])
+
+
+def _folded(tenant: str, case_id: bytes, found: Sequence[CaseRow], zone: tzinfo) -> Known:
+    acts = tuple(_act(row) for row in found)
+    try:
+        case = machine.fold(acts, zone=zone)
+    except machine.CaseError as error:
+        raise_alarm("case_tampered", tenant)
+        raise Conflict("case_tampered", error.rule) from None
+    return Known(case_id, case, acts)
+
+
+def _act(row: CaseRow) -> Act:
+    document = cast("Mapping[str, object]", orjson.loads(row.document))
+    return Act(cast("machine.ActKind", row.act), row.person, row.credential, row.at, document)
+
+
+async def _borne_out(tenant: str, acts: Sequence[CaseRow], ledger: Ledger, provenance: Provenance) -> bool:
+    """Whether each act has its event, and each event stands in a list that a worker of the office signed."""
+    events = await ledger.cases.events(tenant, [row.event_id for row in acts])
+    genuine = await provenance.genuine(tenant, list(events.values()))
+    return all(row.event_id in genuine and _bears_out(row, genuine[row.event_id].body) for row in acts)
+
+
+def _bears_out(row: CaseRow, body: bytes) -> bool:
+    """Whether the event says what the row says."""
+    wanted = {
+        "actor": row.credential,
+        "person": row.person,
+        "subject": row.subject,
+        "decision": "allow",
+        **_claims(row.case_id, row.number, row.act, row.document),
+    }
+    told = orjson.loads(body)
+    return all(told.get(name) == value for name, value in wanted.items())
+
+
+def _claims(case_id: bytes, number: int, act: str, document: bytes) -> dict[str, str | int]:
+    return {
+        "case": show_id("cas", case_id),
+        "number": number,
+        "act": act,
+        "document_sha256": sha256(document).hexdigest(),
+    }
