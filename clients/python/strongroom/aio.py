@@ -9,6 +9,8 @@ from strongroom.awaiting import Driver
 from strongroom.calls import Caller
 from strongroom.errors import Misused
 from strongroom.lists import Progress
+from strongroom.people import People
+from strongroom.people_aio import AsyncAboutPeople
 from strongroom.results import (
     ErasedItem,
     Event,
@@ -27,7 +29,7 @@ from strongroom.values import Given, Plain, Value
 from strongroom.verbs import Entry, EventFilter, Verbs, Why
 
 
-class AsyncStrongroom:
+class AsyncStrongroom(AsyncAboutPeople):
     """A vault, seen by one credential. For the tasks of one event loop; make one and keep it.
 
     >>> vault = AsyncStrongroom("https://vault.example", "acme.signup", secret)
@@ -41,7 +43,8 @@ class AsyncStrongroom:
     ) -> None:
         """Check the settings; nothing is sent yet. See `Options` for the rest. Raises: Misused."""
         checked = connection(url, client_id, client_secret, options)
-        self._verbs = Verbs(Caller(checked))
+        caller = Caller(checked)
+        self._verbs, self._people = Verbs(caller), People(caller)
         self._driver = Driver(checked.tls, options.get("transport"))
 
     @classmethod

@@ -18,6 +18,7 @@ from strongroom.tries import Safety, Tries, attempt, silence
 
 T = TypeVar("T")
 _AGENT = f"strongroom-python/{version('strongroom')}"
+_LOOK_FIRST = "It may have happened; look before you call again."
 _NO_LAST_WORD = (Unreachable, Unavailable, Throttled)
 
 
@@ -105,7 +106,7 @@ class Caller:
 def _heard(answer: httpx.Response | Lost) -> httpx.Response:
     if isinstance(answer, Lost):
         raise silence(answer)
-    if answer.status_code != 200:
+    if answer.status_code not in (200, 201):
         raise problem_error(answer)
     return answer
 
@@ -120,8 +121,9 @@ def _text(answer: httpx.Response) -> str:
 
 def _named(error: ClientError, call: Call, tries: Tries) -> ClientError:
     """The error with its key; and where a write may have happened unheard, the one that says so."""
-    if call.key is not None and tries.ambiguous and isinstance(error, _NO_LAST_WORD):
-        unknown = OutcomeUnknown()
+    unmarked = call.safety == "once"
+    if (call.key is not None or unmarked) and tries.ambiguous and isinstance(error, _NO_LAST_WORD):
+        unknown = OutcomeUnknown(title=_LOOK_FIRST if unmarked else None)
         unknown.status, unknown.request_id = error.status, error.request_id
         unknown.retry_after = error.retry_after
         error = unknown

@@ -10,11 +10,13 @@ from strongroom.errors import ProtocolError, Unreachable
 from strongroom.flow import Flow, Lost, pause, send
 from strongroom.settings import Limits
 
-Safety: TypeAlias = Literal["repeatable", "reveal"]
+Safety: TypeAlias = Literal["repeatable", "reveal", "once"]
 """`repeatable`: a read, or a write under an idempotency key: tried again after any loss.
 
 `reveal`: each attempt that arrives is an access on record. Tried again when the vault said it released
 nothing (503, 429), was not reached, or the connection broke; not after a time-out or a gateway's word.
+
+`once`: a write that nothing marks as the same one. Tried again only when the vault did not act for certain.
 """
 
 _NOW_BUSY = {429, 503}
@@ -56,7 +58,9 @@ class Tries:
         return seconds if self._clock() + seconds < self._end else None
 
     def _passing(self, answer: httpx.Response | Lost) -> bool:
-        careful = self._safety == "reveal"
+        if self._safety == "once" and _ambiguous(answer):
+            return False
+        careful = self._safety != "repeatable"
         if isinstance(answer, httpx.Response):
             return answer.status_code in (_NOW_BUSY if careful else _NOW_BUSY | _GATEWAY)
         if answer.kind == "timed_out":
