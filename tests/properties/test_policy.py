@@ -14,7 +14,7 @@ from vault.model.register import CredentialEntry, Register, RegisterError, from_
 from vault.policy.decide import decide, granted
 from vault.policy.diff import diff
 from vault.policy.load import from_canonical, parse_toml
-from vault.policy.rules import BASES, CustomType, Policy, PolicyError, Purpose, to_canonical
+from vault.policy.rules import BASES, CustomType, Policy, PolicyError, Purpose, Transfers, to_canonical
 from vault.retention.load import profiles
 from vault.retention.rules import to_canonical as retention_bytes
 
@@ -43,6 +43,9 @@ def policies(draw) -> Policy:
         searchable=draw(st.frozensets(st.sampled_from(TYPES))),
         types=draw(
             st.sampled_from([{}, {"staff_no": CustomType("staff_no", "No", "identity", "[0-9]{6}", "none")}])
+        ),
+        transfers=Transfers(
+            draw(st.sampled_from(["IN", "DE"])), draw(st.frozensets(st.sampled_from(["KP", "IR"])))
         ),
     )
 

@@ -8,7 +8,7 @@ from tests.fakes.authority import POLICY
 from vault.model.grants import CLASSES
 from vault.policy.diff import diff
 from vault.policy.load import from_canonical, parse_toml
-from vault.policy.rules import CustomType, Policy, PolicyError, to_canonical
+from vault.policy.rules import CustomType, Policy, PolicyError, Transfers, to_canonical
 
 SMALL = """
 version = 1
@@ -70,6 +70,13 @@ def test_what_a_policy_does_not_open_is_closed():
         ("[purposes.analytics]", "[purposes.payment]", ""),
         ("[purposes.analytics]", "[purposes.Analytics]", "purposes"),
         ("[purposes.analytics]", "[purpose.analytics]", ""),
+        ("[purposes.analytics]", "[transfers]\nhome = 'IN'\n[purposes.analytics]", "transfers"),
+        ("[purposes.analytics]", "[transfers]\nblocked = ['UK']\n[purposes.analytics]", "transfers"),
+        ("[purposes.analytics]", "[transfers]\nhome_country = 'in'\n[purposes.analytics]", "transfers"),
+        ("version = 1", "version = 1\ntransfers.home_country = 1", "transfers.home_country"),
+        ("version = 1", "version = 1\ntransfers.blocked = ['KP', 'KP']", "transfers.blocked"),
+        ("version = 1", "version = 1\ntransfers.blocked = ['IN']", "transfers.blocked"),
+        ("version = 1", "version = 1\ntransfers.blocked = 'KP'", "transfers.blocked"),
     ],
 )
 def test_a_slip_in_a_policy_is_refused(old, new, where):
@@ -151,6 +158,28 @@ def test_diff_says_what_widens_and_what_narrows():
         "purpose analytics: Analytics; consent; DPDP Act s. 6 → absent (neutral)",
     ]
     assert diff(old, old) == []
+
+
+def test_a_policy_without_transfers_reads_as_before():
+    """What says no more than the default is spelled and hashed as policies were before."""
+    said = parse_toml(SMALL.replace("version = 1", "version = 1\ntransfers.home_country = 'IN'"))
+    assert said == parse_toml(SMALL)
+    assert b"transfers" not in to_canonical(said)
+    padded = to_canonical(said).replace(b'"types"', b'"transfers":{"blocked":[],"home_country":"IN"},"types"')
+    with pytest.raises(PolicyError, match="spelling"):
+        from_canonical(padded)
+
+
+def test_unblocking_a_country_widens():
+    """So does another home, where no safeguard is asked for any more; blocking narrows."""
+    old = replace(POLICY, transfers=Transfers("IN", frozenset({"KP"})))
+    new = replace(POLICY, transfers=Transfers("DE", frozenset({"IR"})))
+    assert from_canonical(to_canonical(new)) == new
+    assert [str(change) for change in diff(old, new)] == [
+        "home country: IN → DE (widens)",
+        "transfers to KP: blocked → open (widens)",
+        "transfers to IR: open → blocked (narrows)",
+    ]
 
 
 def test_a_custom_type_that_changes_class_counts_as_wider():

@@ -10,9 +10,9 @@ from datetime import date
 from typing import Literal
 
 from vault.cases import documents
-from vault.cases.countries import COUNTRIES
 from vault.cases.documents import BadDocument, Document
 from vault.cases.machine import Case
+from vault.fields.codes import COUNTRIES
 from vault.model.ask import Allowed, Decision, Denied
 from vault.model.grants import CLASSES
 from vault.model.lines import acceptable_line

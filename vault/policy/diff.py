@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from vault.policy.rules import CustomType, Policy, Purpose
+from vault.policy.rules import CustomType, Policy, Purpose, Transfers
 
 Effect = Literal["widens", "narrows", "neutral"]
 _REACH = {"none": 0, "masked": 1, "plain": 2}
@@ -26,6 +26,7 @@ class Change:
 def diff(old: Policy, new: Policy) -> list[Change]:
     """Every difference, those that widen access first; empty exactly when the policies are equal."""
     changes = [*_rights(old, new), *_searchable(old, new), *_purposes(old, new), *_types(old, new)]
+    changes += _transfers(old.transfers, new.transfers)
     order = {"widens": 0, "narrows": 1, "neutral": 2}
     return sorted(changes, key=lambda change: (order[change.effect], change.where))
 
@@ -57,6 +58,16 @@ def _types(old: Policy, new: Policy) -> Iterator[Change]:
         a, b = old.types.get(name), new.types.get(name)
         moved = a is not None and b is not None and (a.field_class, a.mask) != (b.field_class, b.mask)
         yield replace(change, effect="widens") if moved else change
+
+
+def _transfers(old: Transfers, new: Transfers) -> Iterator[Change]:
+    """At another home no safeguard is asked for where one was: that counts as wider, as unblocking does."""
+    if old.home_country != new.home_country:
+        yield Change("home country", old.home_country, new.home_country, "widens")
+    for name in sorted(old.blocked ^ new.blocked):
+        blocks = name in new.blocked
+        before, after = ("open", "blocked") if blocks else ("blocked", "open")
+        yield Change(f"transfers to {name}", before, after, "narrows" if blocks else "widens")
 
 
 def _named(

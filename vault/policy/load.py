@@ -11,16 +11,17 @@ from typing import Any, cast
 from vault.fields import BadDefinition, Catalogue, FieldType, define
 from vault.model import canonical
 from vault.model.ask import Form
-from vault.policy.rules import CustomType, Policy, PolicyError, Purpose, to_canonical
+from vault.policy.rules import AT_HOME, CustomType, Policy, PolicyError, Purpose, Transfers, to_canonical
 
 DEFAULT = Path(__file__).with_name("default.toml")
 """The policy as shipped."""
 
 LARGEST = 65_536
-_TOP = {"version", "purposes", "searchable", "types"}
+_TOP = {"version", "purposes", "searchable", "types", "transfers"}
 _PURPOSE = {"title", "basis", "law", "opens"}
 _TYPE = {"title", "class", "pattern", "mask"}
-_OPTIONAL = {"searchable", "types", "opens"}
+_TRANSFERS = {"home_country", "blocked"}
+_OPTIONAL = {"searchable", "types", "opens", "transfers", *_TRANSFERS}
 
 
 def parse_toml(text: str) -> Policy:
@@ -83,8 +84,9 @@ def _policy(data: dict[str, Any]) -> Policy:
     return Policy(
         purposes={name: _purpose(name, table) for name, table in purposes.items()},
         matrix={k: form for name, table in purposes.items() for k, form in _opens(name, table).items()},
-        searchable=_searchable(data.get("searchable", [])),
+        searchable=_names(data.get("searchable", []), "searchable", "field type"),
         types={name: _type(name, table) for name, table in types.items()},
+        transfers=_transfers(data.get("transfers", {})),
     )
 
 
@@ -109,11 +111,18 @@ def _type(name: str, value: object) -> CustomType:
     return CustomType(name, *(_text(table, key, where) for key in ("title", "class", "pattern", "mask")))
 
 
-def _searchable(value: object) -> frozenset[str]:
+def _transfers(value: object) -> Transfers:
+    table = _table(value, "transfers")
+    _keys(table, _TRANSFERS, "transfers")
+    home = _text({"home_country": AT_HOME.home_country, **table}, "home_country", "transfers")
+    return Transfers(home, _names(table.get("blocked", []), "transfers.blocked", "country"))
+
+
+def _names(value: object, where: str, what: str) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise PolicyError("a list of field types", "searchable")
+        raise PolicyError(f"a list, each a {what}", where)
     if len(set(value)) != len(value):
-        raise PolicyError("a field type stands twice", "searchable")
+        raise PolicyError(f"a {what} stands twice", where)
     return frozenset(value)
 
 

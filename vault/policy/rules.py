@@ -10,6 +10,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
+from vault.fields.codes import COUNTRIES
 from vault.model import canonical
 from vault.model.ask import Form
 from vault.model.grants import CLASSES, PURPOSE
@@ -64,6 +65,18 @@ class CustomType:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfers:
+    """Where the tenant is at home, and the countries nothing may go to (ISO 3166-1 alpha-2)."""
+
+    home_country: str = "IN"
+    blocked: frozenset[str] = frozenset()
+
+
+AT_HOME = Transfers()
+"""What holds where a policy says nothing of transfers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A whole policy. `hash` is the SHA-256 (hex) of its canonical JSON and stands in every event.
 
@@ -75,6 +88,7 @@ class Policy:
     """(class, purpose) → plain or masked; what is absent is closed."""
     searchable: frozenset[str] = frozenset()
     types: Mapping[str, CustomType] = field(default_factory=dict)
+    transfers: Transfers = AT_HOME
     hash: str = field(init=False, default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +117,7 @@ def _check(policy: Policy) -> None:
             raise PolicyError("a field type is written [a-z0-9_]{1,32}", "searchable")
     for name, custom in policy.types.items():
         _check_type(name, custom)
+    _check_transfers(policy.transfers)
 
 
 def _check_purpose(name: str, purpose: Purpose) -> None:
@@ -138,6 +153,13 @@ def _check_type(name: str, custom: CustomType) -> None:
             raise PolicyError("one line of 1 to 200 characters", f"types.{name}.{part}")
 
 
+def _check_transfers(transfers: Transfers) -> None:
+    if not {transfers.home_country, *transfers.blocked} <= COUNTRIES:
+        raise PolicyError("a country is written as in ISO 3166-1, in two capital letters", "transfers")
+    if transfers.home_country in transfers.blocked:
+        raise PolicyError("the home country cannot be blocked", "transfers.blocked")
+
+
 def to_canonical(policy: Policy) -> bytes:
     """The policy as canonical JSON: what is signed, stored and hashed."""
     return canonical.dump(to_dict(policy))
@@ -145,12 +167,18 @@ def to_canonical(policy: Policy) -> bytes:
 
 def to_dict(policy: Policy) -> dict[str, Any]:
     """The policy as plain data; `from_dict` reads it back."""
-    return {
+    data: dict[str, Any] = {
         "v": 1,
         "purposes": {name: _purpose_dict(policy, purpose) for name, purpose in policy.purposes.items()},
         "searchable": sorted(policy.searchable),
         "types": {name: _type_dict(custom) for name, custom in policy.types.items()},
     }
+    # Only where it says something: policies that were signed before it could keep their spelling and hash.
+    return data if policy.transfers == AT_HOME else data | {"transfers": _transfers_dict(policy.transfers)}
+
+
+def _transfers_dict(transfers: Transfers) -> dict[str, Any]:
+    return {"home_country": transfers.home_country, "blocked": sorted(transfers.blocked)}
 
 
 def _purpose_dict(policy: Policy, purpose: Purpose) -> dict[str, Any]:
