@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from vault.alarms import raise_alarm
 from vault.errors import ServiceError, Unavailable
@@ -13,6 +14,7 @@ from vault.model.token import MalformedToken, Token, parse
 from vault.policy.consents import may_use
 from vault.policy.decide import decide, granted
 from vault.policy.rules import Policy
+from vault.policy.states import State, opens
 from vault.service.catalogue import class_of
 from vault.store.records import Store, Stored
 from vault.store.standing import Standing
@@ -71,8 +73,8 @@ async def look_up(tenant: str, items: Sequence[Item], policy: Policy, store: Sto
 
 
 def still_allowed(item: Item, now: Standing, policy: Policy) -> Decision:
-    """Whether a purpose that was allowed a moment ago still is."""
-    return may_use(item.ask, policy, state=now.state, closed=now.closed, said=now.said)
+    """Whether what was allowed a moment ago still is."""
+    return _usable(item.ask, now, policy)
 
 
 def present(items: Iterable[Item]) -> list[tuple[Item, Stored]]:
@@ -113,8 +115,16 @@ def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:
         return Denied("record_tampered", "the record's type is not the token's")
     if stored.erased_at is not None and ask.verb in OPENING:
         return Denied("erased", f"erased at {timestamp(stored.erased_at)}")
-    if stored.erased_at is None and ask.verb in PURPOSEFUL:
-        now = stored.standing
-        refusal = may_use(ask, policy, state=now.state, closed=now.closed, said=now.said)
+    if stored.erased_at is None and ask.verb in OPENING:
+        refusal = _usable(ask, stored.standing, policy)
         return refusal if isinstance(refusal, Denied) else decision
     return decision
+
+
+def _usable(ask: Ask, now: Standing, policy: Policy) -> Decision:
+    """Whether a record that stands so may be opened: for the ask's purpose, or by a verb of the law's own."""
+    if ask.verb in PURPOSEFUL:
+        return may_use(ask, policy, state=now.state, closed=now.closed, said=now.said)
+    if opens(cast("State", now.state), ask.verb):
+        return Allowed(f"{ask.verb}: {now.state}")
+    return Denied("state_forbids", f"a record that is {now.state} does not open to {ask.verb}")

@@ -1,0 +1,102 @@
+"""What every verb that lets values out does with its items: keys first, one unwrap, a second look, and the
+record of what did not come out. The verb itself commits the trace in between: nothing is unwrapped before.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from keys.errors import EnvelopeError, KeysError
+from keys.ring import WrappedDek
+from vault.alarms import raise_alarm
+from vault.errors import Erased, ServiceError
+from vault.log.lists import SignedList
+from vault.model.ask import Denied
+from vault.model.names import show_id
+from vault.model.secret import Secret
+from vault.policy.rules import Policy
+from vault.service.asked import Item, draft, present, still_allowed
+from vault.service.parts import Reveal
+from vault.service.record import record
+from vault.service.refusals import from_keys, problem
+from vault.store.records import Stored
+from vault.store.wall import open_record
+
+ALARMING = frozenset({"record_tampered", "key_retired"})
+
+
+async def wrapped_keys(tenant: str, items: Sequence[Item], parts: Reveal) -> Mapping[bytes, WrappedDek]:
+    """The wrapped DEK of each item to go on with. Raises: Unavailable."""
+    wanted = list({stored.dek_id: None for _, stored in present(items)})
+    return await parts.keystore.fetch(tenant, wanted) if wanted else {}
+
+
+def traced(items: Sequence[Item], signed: SignedList, *, first: int = 0) -> str:
+    """Give each item its event, the items' events beginning at `first`; answer the list's id."""
+    for item, event in zip(items, signed.events[first:], strict=True):
+        item.event_id, item.receipt = event.event_id, signed.receipt(event)
+    return show_id("lst", signed.heading.list_id)
+
+
+async def open_all(
+    tenant: str, items: Sequence[Item], wrapped: Mapping[bytes, WrappedDek], parts: Reveal, *, batch: str
+) -> None:
+    """Unwrap and open. `batch`: the list that is on record, which the key server is told."""
+    opening = present(items)
+    if not opening:
+        return
+    keys = await _unwrap(tenant, {stored.dek_id for _, stored in opening}, wrapped, parts, batch=batch)
+    for item, stored in opening:
+        item.outcome = _opened(tenant, stored, keys[stored.dek_id])
+
+
+async def look_again(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> None:
+    """Before any value may leave: what was erased, withdrawn or restricted meanwhile stays in."""
+    opened = present(items)
+    if not opened:
+        return
+    live = await parts.store.standing(tenant, list({stored.token: None for _, stored in opened}))
+    for item, stored in opened:
+        now = live.get((stored.token, stored.version))
+        decision = still_allowed(item, now, policy) if now is not None else None
+        if decision is None:
+            item.outcome = Erased("erased", "erased or replaced while it was being opened")
+        elif isinstance(decision, Denied):
+            item.outcome = problem(decision)
+
+
+async def record_failures(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> None:
+    """A value that was allowed but did not come out gets a second event that says so."""
+    drafts = []
+    for item, _ in present(items):
+        if isinstance(item.outcome, ServiceError):
+            first, code = show_id("evt", item.event_id), item.outcome.code
+            result = "withheld" if code == "withheld" else "failed"
+            drafts.append(draft(item, policy, result=result, failure=code, first_event=first))
+            if item.outcome.code in ALARMING:
+                raise_alarm(item.outcome.code, tenant, item.ask.token)
+    if drafts:
+        await record(tenant, drafts, parts)
+
+
+async def _unwrap(
+    tenant: str, wanted: set[bytes], wrapped: Mapping[bytes, WrappedDek], parts: Reveal, *, batch: str
+) -> dict[bytes, bytes | KeysError]:
+    """One call for each 128 DEKs of the whole list. A failure of the call is the failure of each."""
+    keys: dict[bytes, bytes | KeysError] = dict.fromkeys(wanted, EnvelopeError("no key"))
+    present_keys = [wrapped[dek_id] for dek_id in wanted if dek_id in wrapped]
+    if not present_keys:
+        return keys
+    try:
+        opened = await parts.unwrapper.unwrap(tenant, present_keys, batch=batch)
+    except KeysError as error:
+        return dict.fromkeys(wanted, error)
+    keys.update({one.dek_id: key for one, key in zip(present_keys, opened, strict=True)})
+    return keys
+
+
+def _opened(tenant: str, stored: Stored, key: bytes | KeysError) -> Secret[bytes] | ServiceError:
+    if isinstance(key, KeysError):
+        return from_keys(key)
+    try:
+        return open_record(tenant, stored, dek=key)
+    except EnvelopeError as error:
+        return from_keys(error)
