@@ -4,6 +4,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from keys.pool import Pool
+from vault.api.cases import CasesApi
 from vault.api.correcting import CorrectingApi
 from vault.api.holds import HoldsApi
 from vault.api.keeping import KeepingApi
@@ -12,6 +13,7 @@ from vault.api.people import PeopleApi
 from vault.api.subjects import SubjectsApi
 from vault.plane import Base, Running, keystore_of, more, provenance_of
 from vault.retention.calendar import day_of
+from vault.service.cases import finish, keep_finishing
 from vault.service.erase import erase, keep_resuming, resume
 from vault.service.gather import Gather
 from vault.service.parts import Office
@@ -39,6 +41,9 @@ def build_office(plane: Base, settings: Settings) -> Running:
         pool=pool,
         indexer=plane.transit,
         provenance=provenance_of(plane, "office"),
+        signer=plane.transit,
+        log_name=settings.log_name,
+        backup_days=settings.backup_days,
     )
     erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
     api = OfficeApi(plane.authenticator, erasing)
@@ -46,6 +51,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
         "office": api,
         "people": PeopleApi(plane.authenticator, parts),
         "keeping": KeepingApi(plane.authenticator, parts),
+        "cases": CasesApi(plane.authenticator, parts),
         "correcting": CorrectingApi(plane.authenticator, parts),
         "holds": HoldsApi(plane.authenticator, parts),
         "subjects": SubjectsApi(plane.authenticator, parts, lambda: day_of(parts.now(), LAW_ZONE)),
@@ -55,7 +61,9 @@ def build_office(plane: Base, settings: Settings) -> Running:
         await plane.start()
         for tenant in await parts.registers.tenants():
             await resume(tenant, parts)
+            await finish(tenant, parts)
         plane.run_beside(keep_resuming(parts, pause=RESUME_SECONDS))
+        plane.run_beside(keep_finishing(parts, pause=RESUME_SECONDS))
 
     async def stop() -> None:
         await erasing.drain()

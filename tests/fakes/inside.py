@@ -104,7 +104,20 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
     bound = bound_of(LogStore(data), ENOUGH)
     reveal = Reveal(**others, log=log, unwrapper=ring, indexer=ring, bound=bound)
     yield Inside(
-        ring, registers, clock, ingest, reveal, Office(**others, log=log, pool=ingest.pool, indexer=ring)
+        ring,
+        registers,
+        clock,
+        ingest,
+        reveal,
+        Office(
+            **others,
+            log=log,
+            pool=ingest.pool,
+            indexer=ring,
+            signer=ring,
+            log_name="log.test",
+            backup_days=35,
+        ),
     )
     await ingest.pool.close()
     await keystore.close()

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vault.api import bodies, correcting, examples, holds, keeping, people, rules, subjects
+from vault.api import bodies, cases, correcting, examples, holds, keeping, people, proposals, rules, subjects
 from vault.api.metered import metered
 from vault.api.operation import Endpoints, Operation
 
@@ -47,6 +47,7 @@ OPERATIONS = (
     *holds.OPERATIONS,
     *keeping.OPERATIONS,
     *correcting.OPERATIONS,
+    *cases.OPERATIONS,
     *rules.OPERATIONS,
     Operation("audit", "query", "POST", "/v1/events/query", "Who did what, and why", bodies.EventsBody),
     *(
@@ -80,6 +81,7 @@ OPERATIONS = (
         bodies.NewCredentialBody,
         status=201,
         statuses=(400, 401, 403, 409, 413, 415, 503),
+        accepted=proposals.EXAMPLE,
     ),
     Operation("control", "listing", "GET", "/v1/credentials", "Every credential", statuses=(401, 403, 503)),
     *(
@@ -91,6 +93,7 @@ OPERATIONS = (
             summary,
             body,
             statuses=(400, 401, 403, 404, 409, 413, 415, 503),
+            accepted=proposals.EXAMPLE if does in ("grant", "rotate") else None,
         )
         for does, summary, body in (
             ("grant", "Add grants", bodies.GrantsBody),
@@ -107,7 +110,9 @@ OPERATIONS = (
         "Put another policy in force",
         bodies.PolicyBody,
         statuses=(400, 401, 403, 409, 413, 415, 503),
+        accepted=proposals.EXAMPLE,
     ),
+    *proposals.OPERATIONS,
     Operation("system", "fields", "GET", "/v1/fields", "The field types there are", statuses=_READ),
     Operation("system", "policy", "GET", "/v1/policy", "The policy in force", statuses=_READ),
     Operation("system", "health", "GET", "/healthz", "The process runs", statuses=(), open=True),
@@ -196,6 +201,9 @@ def _responses(one: Operation) -> dict[int | str, dict[str, Any]]:
         found[one.status] = {"description": "Done", "content": {one.media: {"schema": {"type": "string"}}}}
     elif good is not None:
         found[one.status] = {"description": "Done", "content": {"application/json": {"example": good}}}
+    if one.accepted is not None:
+        waits = {"application/json": {"example": one.accepted}}
+        found[202] = {"description": "Waits for a second person", "content": waits}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     if one.does == "token":
         oauth = {"application/json": {"schema": examples.OAUTH_ERROR_SCHEMA}}

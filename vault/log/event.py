@@ -83,6 +83,12 @@ def timestamp(microseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
 
 
+def read_timestamp(text: str) -> int:
+    """Read what `timestamp` wrote. Raises: ValueError."""
+    passed = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
 def _body(draft: Draft, event_id: bytes, at: int) -> dict[str, str | int]:
     caller = draft.caller
     members: dict[str, str | int | None] = {

@@ -18,12 +18,13 @@ from vault.cases.machine import Act, Case
 from vault.errors import Conflict, NotFound
 from vault.log.event import Draft
 from vault.log.lists import SignedList
-from vault.model.ask import Caller
+from vault.model.ask import Caller, Denied
 from vault.model.names import show_id
 from vault.model.refusal import Refusal
 from vault.service.parts import Office
 from vault.service.provenance import Provenance
 from vault.service.record import record
+from vault.service.refusals import problem
 from vault.store.cases import CaseRow
 from vault.store.ledger import Ledger
 from vault.store.unit import Unit
@@ -81,7 +82,7 @@ async def append(caller: Caller, known: Known, act: Act, parts: Office, *, polic
     """
     taken = machine.may(known.case, act)
     if isinstance(taken, Refusal):
-        raise Conflict(taken.code, taken.rule)
+        raise problem(Denied(taken.code, taken.rule))
     after = Known(known.case_id, taken.case, (*known.acts, act))
     return after, await write(caller, after, parts, policy=policy)
 

@@ -60,6 +60,13 @@ async def consent(caller: Caller, acts: Sequence[NewAct], parts: Office) -> list
     """
     policy = await authorise(caller, VERB, parts, {"count": len(acts)})
     await _check(caller.tenant, acts, policy, parts)
+    return await record_acts(caller, acts, policy, parts)
+
+
+async def record_acts(
+    caller: Caller, acts: Sequence[NewAct], policy: Policy, parts: Office
+) -> list[Recorded]:
+    """Write acts that may be written: their purposes and notices exist. Raises: Conflict, Unavailable."""
     drafts = [_draft(caller, act, policy) for act in acts]
     said, signed = await retried(partial(_commit, caller.tenant, acts, drafts, parts))
     return [

@@ -10,7 +10,7 @@ from datetime import date
 from vault.cases.decisions import Proposal
 from vault.fields.catalogue import Catalogue
 from vault.retention import judge as judging
-from vault.retention.calendar import start_of
+from vault.retention.calendar import ONE_DAY, start_of
 from vault.retention.facts import Facts
 from vault.retention.judge import ArchiveUntil, Verdict
 from vault.retention.rules import Retention, RetentionError
@@ -55,8 +55,15 @@ class Kept:
         """Whether it has to go: a maximum is over, or it was only kept for a period that is."""
         if not self.may_erase or self.verdict is None:
             return False
-        archived = self.stored.standing.kept_as == "archived"
-        return archived or self.verdict.must_erase(self.today)
+        if self.stored.standing.kept_as == "archived":
+            return self.promised is None or self.promised < self.today
+        return self.verdict.must_erase(self.today)
+
+    @property
+    def promised(self) -> date | None:
+        """The last day of an archiving, as the office put it: it may be later than the rules ask for."""
+        until = self.kept_as.until if self.kept_as is not None else None
+        return date.fromisoformat(until) if until is not None else None
 
     @property
     def must_archive(self) -> bool:
@@ -70,7 +77,8 @@ class Kept:
         if self.verdict is None:
             return None
         if self.stored.standing.kept_as == "archived":
-            return self.verdict.erasable_from or self.today
+            by_law = self.verdict.erasable_from or self.today
+            return max(by_law, self.promised + ONE_DAY) if self.promised is not None else by_law
         return self.verdict.due_from
 
     @property

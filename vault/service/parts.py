@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keys.keystore import Keystore
 from keys.pool import Pool
-from keys.ring import Indexer, Unwrapper
+from keys.ring import Indexer, Signer, Unwrapper
 from vault.log.writer import LogWriter
 from vault.service.backlog import Bound
 from vault.service.idempotency import Fingerprints
@@ -63,6 +63,11 @@ class Office(Parts):
     """Of the acts of cases: the office's own workers."""
     pool: Pool
     indexer: Indexer
+    signer: Signer
+    """Signs certificates, under `cert`."""
+    log_name: str
+    backup_days: int
+    """After so many days no backup is left of what was erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,11 +92,11 @@ class Cases:
     async def events_about(
         self, tenant: str, tokens: Sequence[str], verb: str
     ) -> dict[str, list[StoredEvent]]:
-        """The allowed events of a verb about each token, the newest first."""
+        """The events of a verb about each token, the newest first."""
         c = event.c
         wanted = (
             select(c.token, c.event_id, c.commitment, c.salt, c.body, c.list_id)
-            .where(c.tenant == tenant, c.token.in_(tokens), c.verb == verb, c.decision == "allow")
+            .where(c.tenant == tenant, c.token.in_(tokens), c.verb == verb)
             .order_by(c.event_id.desc())
         )
         found: dict[str, list[StoredEvent]] = {}
