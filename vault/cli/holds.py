@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from vault.cli import access
-from vault.cli.console import AsJson, flat, pairs, print_json, print_table, screen
+from vault.cli.console import AsJson, flat, pairs, print_json, screen
 from vault.cli.failures import UsageFault
 from vault.cli.http import Api
 from vault.cli.pages import OFFICE, every
@@ -68,19 +69,21 @@ def listing(
     if as_json:
         print_json({"holds": found})
         return
-    columns = ("hold", "of", "placed", "by", "reason", "lifted")
-    print_table(columns, [_row(one) for one in found])
+    console = screen()
+    for one in found:
+        console.print(_told(one), soft_wrap=True)
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _told(one: dict[str, Any]) -> Text:
+    """One hold in two lines, or three once it is lifted; its id stays whole, so that it can be copied."""
+    what = one["token"] or f"{one['subject']} (everything)"
     lifted = one["lifted"]
-    return (
-        one["hold"],
-        one["token"] or f"{one['subject']} (everything)",
-        one["placed"][:10],
-        one["person"],
-        f"{one['reason']} ({one['reference']})",
-        f"{lifted['at'][:10]} {lifted['person']}: {lifted['reason']}" if lifted else "",
+    ended = f"lifted {lifted['at'][:10]} by {lifted['person']}: {lifted['reason']}" if lifted else ""
+    return Text.assemble(
+        (one["hold"], "bold"),
+        f"  {what}",
+        (f"\n  placed {one['placed'][:10]} by {one['person']}: {one['reason']} ({one['reference']})", "dim"),
+        (f"\n  {ended}" if ended else "", "green"),
     )
 
 

@@ -12,6 +12,8 @@ from vault.cli.http import Api
 OFFICE = "office"
 """The plane of these commands, and the name of their credential in a development folder."""
 
+PAGE = 1000
+
 
 def every(api: Api, path: str, body: Mapping[str, Any], member: str) -> Iterator[dict[str, Any]]:
     """Each item of every page of an answer."""
@@ -24,7 +26,7 @@ def whole(api: Api, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, An
     cursor: str | None = None
     with _counting() as count:
         while True:
-            asked = {**body} | ({"cursor": cursor} if cursor else {})
+            asked = {**body, "limit": PAGE} | ({"cursor": cursor} if cursor else {})
             page = api.post(path, asked, plane=OFFICE, patient=True)
             yield page
             cursor = page["next"]
