@@ -11,8 +11,10 @@ from strongroom_audit.verifier.bundle import Heading, Worker
 from strongroom_audit.verifier.lists import Workers, endorsement_message, list_message
 from strongroom_audit.verifier.notes import read_checkpoint, read_key, read_note, read_proof, signed_by
 from strongroom_audit.verifier.tree import EMPTY_ROOT, Frontier, leaf_hashes, root_by_proof
+from strongroom_audit.verifier.verbs import KNOWN, own
 
 from tests.fakes.audit_log import FakeLog, cosign, digest, note, path_of, root_of, shown, vkey
+from vault.model.ask import PLANES
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -252,3 +254,11 @@ def test_unknown_version_of_the_worker_key(log):
     known = Worker(worker.id, worker.plane, worker.public, worker.started_at, 2, worker.endorsement)
     with pytest.raises(BadSignature, match="version 2"):
         Workers(log.worker_public()).key(known)
+
+
+@pytest.mark.parametrize(("verb", "plane"), sorted(PLANES.items()))
+def test_every_verb_belongs_to_the_plane_that_serves_it(verb, plane):
+    """What the service says of its verbs and what the auditor holds its workers to are the same."""
+    name = b"events" if verb == "events_sealed" else verb.encode()
+    assert name in KNOWN
+    assert [one for one in ("ingest", "reveal", "office", "control", "audit") if name in own(one)] == [plane]
