@@ -170,7 +170,7 @@ async def test_two_approvers_at_once_are_one_release(desk: World, subject: str):
 
 
 async def test_a_forged_release_counts_for_nothing(desk: World, subject: str):
-    """Whoever writes the database puts a release into an approver's mouth: the case is refused as tampered."""
+    """A database writer puts a release into an approver's mouth: the case is refused as tampered."""
     token = await sealed(desk, subject, "email", "asha@example.com", months=14)
     case, decision = await decided(desk, subject)
     async with desk.owner.begin() as connection:
@@ -189,6 +189,8 @@ async def test_a_forged_release_counts_for_nothing(desk: World, subject: str):
     refused = await act(desk, case, "carry_out")
     assert (refused.status_code, refused.json()["code"]) == (409, "case_tampered")
     assert (await desk.detokenize([token], who="payer")).status_code == 200
+    listed = (await desk.post("/v1/cases/query", {"subject": subject}, who="officer")).json()
+    assert (listed["items"], listed["tampered"]) == ([], [case])
 
 
 async def test_what_was_interrupted_finishes_by_itself(desk: World, subject: str):

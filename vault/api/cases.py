@@ -96,6 +96,7 @@ class CasesApi:
         return edge.answer(
             {
                 "items": [_summary(one) | {"late_days": late(one.case, found.today)} for one in found.cases],
+                "tampered": [show_id("cas", one) for one in found.tampered],
                 "next": show_id("cas", found.next) if found.next is not None else None,
             }
         )
@@ -228,7 +229,7 @@ OPERATIONS = (
         "The queue: what waits, and what is late",
         CasesBody,
         example={"open_only": True},
-        answer={"items": [_CASE | {"late_days": 0}], "next": None},
+        answer={"items": [_CASE | {"late_days": 0}], "tampered": [], "next": None},
     ),
     _operation("show_case", "/v1/cases/{case_id}", "A case with all its acts", None, answer=_CASE),
     _operation(

@@ -54,22 +54,30 @@ class Known:
 
 async def load(
     tenant: str, case_ids: Sequence[bytes], ledger: Ledger, provenance: Provenance, *, zone: tzinfo
-) -> list[Known]:
-    """Cases as they stand, in the order asked for; those that are not there are left out.
+) -> tuple[list[Known], list[bytes]]:
+    """Cases as they stand, in the order asked for, and the ids of those that are not what the log says.
 
-    Raises: Conflict (`case_tampered`, with an alarm), Unavailable.
+    An alarm is raised for each of those; what is not there is left out. Raises: Unavailable.
     """
     found = await ledger.cases.acts(tenant, case_ids)
-    acts = [row for one in found.values() for row in one]
-    if acts and not await _borne_out(tenant, acts, ledger, provenance):
-        raise_alarm("case_tampered", tenant)
-        raise Conflict("case_tampered", "The case is not what the log says of it; see the alarm.")
-    return [_folded(tenant, case_id, found[case_id], zone) for case_id in case_ids if case_id in found]
+    borne_out = await _borne_out(tenant, [row for one in found.values() for row in one], ledger, provenance)
+    good: list[Known] = []
+    for case_id in found:
+        known = _folded(case_id, found[case_id], zone) if case_id in borne_out else None
+        if known is None:
+            raise_alarm("case_tampered", tenant)
+        else:
+            good.append(known)
+    order = {case_id: place for place, case_id in enumerate(case_ids)}
+    good.sort(key=lambda known: order[known.case_id])
+    return good, [case_id for case_id in found if case_id not in {known.case_id for known in good}]
 
 
 async def find(tenant: str, case_id: bytes, ledger: Ledger, provenance: Provenance, *, zone: tzinfo) -> Known:
     """One case. Raises: NotFound (`case_not_found`), Conflict (`case_tampered`), Unavailable."""
-    found = await load(tenant, [case_id], ledger, provenance, zone=zone)
+    found, tampered = await load(tenant, [case_id], ledger, provenance, zone=zone)
+    if tampered:
+        raise Conflict("case_tampered", "The case is not what the log says of it; see the alarm.")
     if not found:
         raise NotFound("case_not_found")
     return found[0]
@@ -113,14 +121,13 @@ async def write(caller: Caller, after: Known, parts: Office, *, policy: str) -> 
     return signed.receipt(signed.events[0])
 
 
-def _folded(tenant: str, case_id: bytes, found: Sequence[CaseRow], zone: tzinfo) -> Known:
+def _folded(case_id: bytes, found: Sequence[CaseRow], zone: tzinfo) -> Known | None:
+    """The case that these acts make; None when they cannot have happened."""
     acts = tuple(_act(row) for row in found)
     try:
-        case = machine.fold(acts, zone=zone)
-    except machine.CaseError as error:
-        raise_alarm("case_tampered", tenant)
-        raise Conflict("case_tampered", error.rule) from None
-    return Known(case_id, case, acts)
+        return Known(case_id, machine.fold(acts, zone=zone), acts)
+    except machine.CaseError:
+        return None
 
 
 def _act(row: CaseRow) -> Act:
@@ -128,11 +135,18 @@ def _act(row: CaseRow) -> Act:
     return Act(cast("machine.ActKind", row.act), row.person, row.credential, row.at, document)
 
 
-async def _borne_out(tenant: str, acts: Sequence[CaseRow], ledger: Ledger, provenance: Provenance) -> bool:
-    """Whether each act has its event, and each event stands in a list that a worker of the office signed."""
-    events = await ledger.cases.events(tenant, [row.event_id for row in acts])
+async def _borne_out(
+    tenant: str, acts: Sequence[CaseRow], ledger: Ledger, provenance: Provenance
+) -> set[bytes]:
+    """Ids of the cases whose every act has its event, in a list that a worker of the office signed."""
+    events = await ledger.cases.events(tenant, [row.event_id for row in acts]) if acts else {}
     genuine = await provenance.genuine(tenant, list(events.values()))
-    return all(row.event_id in genuine and _bears_out(row, genuine[row.event_id].body) for row in acts)
+    bad = {
+        row.case_id
+        for row in acts
+        if row.event_id not in genuine or not _bears_out(row, genuine[row.event_id].body)
+    }
+    return {row.case_id for row in acts} - bad
 
 
 def _bears_out(row: CaseRow, body: bytes) -> bool:

@@ -64,6 +64,8 @@ class Queue:
     """Cases, and where the next page goes on."""
 
     cases: Sequence[Known]
+    tampered: Sequence[bytes]
+    """Ids of cases that are not what the log says of them."""
     next: bytes | None
     today: date
 
@@ -120,21 +122,21 @@ async def queue(caller: Caller, wanted: Wanted, parts: Office) -> Queue:
         after=wanted.after,
         limit=wanted.limit,
     )
-    found = await load(caller.tenant, ids, parts.ledger, parts.provenance, zone=zone)
+    found, bad = await load(caller.tenant, ids, parts.ledger, parts.provenance, zone=zone)
     today = civil_day(parts.now(), zone)
     shown = [one for one in found if not wanted.late_only or machine.late(one.case, today)]
     detail: dict[str, str | int] = {"act": "list", "count": len(shown)}
     await record(
         caller.tenant, [Draft(caller, VERB, "allow", VERB, policy=policy.hash, detail=detail)], parts
     )
-    return Queue(shown, ids[-1] if len(ids) == wanted.limit else None, today)
+    return Queue(shown, bad, ids[-1] if len(ids) == wanted.limit else None, today)
 
 
 async def finish(tenant: str, parts: Office) -> int:
     """Carry out what was released and then interrupted, in the name of who released it. Answers how many."""
     authority = await parts.registers.of(tenant)
     ids = await parts.ledger.cases.waiting(tenant, kind="erasure", act="release", limit=100)
-    found = await load(tenant, ids, parts.ledger, parts.provenance, zone=authority.retention.zone)
+    found, _ = await load(tenant, ids, parts.ledger, parts.provenance, zone=authority.retention.zone)
     done = 0
     for known in found:
         released = known.case.released
