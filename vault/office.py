@@ -10,6 +10,7 @@ from vault.api.holds import HoldsApi
 from vault.api.keeping import KeepingApi
 from vault.api.office import OfficeApi
 from vault.api.people import PeopleApi
+from vault.api.recipients import RecipientsApi
 from vault.api.subjects import SubjectsApi
 from vault.plane import Base, Running, keystore_of, more, provenance_of
 from vault.retention.calendar import day_of
@@ -53,6 +54,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
         "keeping": KeepingApi(plane.authenticator, parts),
         "cases": CasesApi(plane.authenticator, parts),
         "correcting": CorrectingApi(plane.authenticator, parts),
+        "recipients": RecipientsApi(plane.authenticator, parts),
         "holds": HoldsApi(plane.authenticator, parts),
         "subjects": SubjectsApi(plane.authenticator, parts, lambda: day_of(parts.now(), LAW_ZONE)),
     }

@@ -10,7 +10,19 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vault.api import bodies, cases, correcting, examples, holds, keeping, people, proposals, rules, subjects
+from vault.api import (
+    bodies,
+    cases,
+    correcting,
+    examples,
+    holds,
+    keeping,
+    people,
+    proposals,
+    recipients,
+    rules,
+    subjects,
+)
 from vault.api.metered import metered
 from vault.api.operation import Endpoints, Operation
 
@@ -48,6 +60,7 @@ OPERATIONS = (
     *keeping.OPERATIONS,
     *correcting.OPERATIONS,
     *cases.OPERATIONS,
+    *recipients.OPERATIONS,
     *rules.OPERATIONS,
     Operation("audit", "query", "POST", "/v1/events/query", "Who did what, and why", bodies.EventsBody),
     *(

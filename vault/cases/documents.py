@@ -1,8 +1,9 @@
 """Documents of a case: JSON objects in one spelling, so that a decision can be named by its hash. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from hashlib import sha256
+from typing import TypeVar
 
 from vault.model import canonical
 
@@ -10,6 +11,7 @@ LARGEST = 8_000_000
 _BIGGEST = 2**53 - 1
 
 Document = Mapping[str, object]
+T = TypeVar("T")
 
 
 class BadDocument(ValueError):
@@ -76,6 +78,11 @@ def day(value: object) -> date:
     if found.isoformat() != value:
         raise BadDocument("a date reads YYYY-MM-DD")
     return found
+
+
+def maybe(read: Callable[[object], T], value: object) -> T | None:
+    """`value` as `read` reads it, or null. Raises: BadDocument."""
+    return None if value is None else read(value)
 
 
 def _plain(value: object) -> bool:

@@ -7,6 +7,7 @@ from vault.store.consents import Consents
 from vault.store.holds import Holds
 from vault.store.lives import Lives
 from vault.store.notices import Notices
+from vault.store.recipients import Disclosures, Recipients
 from vault.store.subjects import Subjects
 
 
@@ -20,3 +21,5 @@ class Ledger:
         self.subjects = Subjects(engine)
         self.holds = Holds(engine)
         self.lives = Lives(engine)
+        self.recipients = Recipients(engine)
+        self.disclosures = Disclosures(engine)
