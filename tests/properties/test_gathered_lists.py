@@ -22,9 +22,10 @@ from vault.errors import BadRequest, InvalidValue, ServiceError
 from vault.model.ask import Caller
 from vault.model.secret import Secret
 from vault.model.token import mint
-from vault.service.detokenize import DetokenizeRequest, Revealed, detokenize
+from vault.service.detokenize import DetokenizeRequest, detokenize
 from vault.service.gather import Gather
 from vault.service.idempotency import key_for
+from vault.service.opening import Revealed
 from vault.service.tokenize import NewValue, Tokenized, TokenizeRequest, tokenize
 from vault.store.schema import event, record
 from vault.store.wall import open_record

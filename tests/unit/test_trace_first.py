@@ -17,8 +17,9 @@ from tests.fakes.inside import FIELDS, SHIPPED, Inside, caller, inside, opening
 from vault.errors import OutcomeUnknown, ServiceError, Unavailable
 from vault.model.secret import Secret
 from vault.service.consent import NewAct, consent
-from vault.service.detokenize import DetokenizeRequest, Revealed, detokenize
+from vault.service.detokenize import DetokenizeRequest, detokenize
 from vault.service.gather import Gather
+from vault.service.opening import Revealed
 from vault.service.subjects import NewFact, keep
 from vault.service.tokenize import NewValue, TokenizeRequest, tokenize
 from vault.store.records import Store

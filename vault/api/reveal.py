@@ -22,11 +22,12 @@ from vault.log.event import timestamp
 from vault.model.ask import Caller
 from vault.model.secret import Secret
 from vault.policy.decide import only_purpose
-from vault.service import detokenize as opening
 from vault.service import inspect as looking
 from vault.service.authenticate import Authenticator
 from vault.service.catalogue import UNKNOWN_CLASS, catalogue, class_of
+from vault.service.detokenize import DetokenizeRequest
 from vault.service.gather import Gather
+from vault.service.opening import Answer, Revealed
 from vault.service.registers import Registers
 from vault.service.search import Found, SearchRequest
 
@@ -38,7 +39,7 @@ class RevealApi:
         self,
         authenticator: Authenticator,
         registers: Registers,
-        detokenize: Gather[opening.DetokenizeRequest, opening.Answer],
+        detokenize: Gather[DetokenizeRequest, Answer],
         search: Gather[SearchRequest, Found],
         inspect: Gather[looking.InspectRequest, looking.Answer],
     ) -> None:
@@ -53,7 +54,7 @@ class RevealApi:
         caller = await edge.caller(request, self._authenticator)
         body: DetokenizeBody = decode(await edge.read_body(request), DetokenizeBody)
         check_count(body.items)
-        asked = opening.DetokenizeRequest(
+        asked = DetokenizeRequest(
             caller,
             body.purpose,
             edge.checked_reference(body.reference, "reference"),
@@ -62,7 +63,7 @@ class RevealApi:
             [item.token for item in body.items],
         )
         done = await self._detokenize.submit(caller.tenant, caller.credential, asked, items=len(asked.tokens))
-        shown = [_revealed(one, token) for one, token in zip(done, asked.tokens, strict=True)]
+        shown = [revealed(one, token) for one, token in zip(done, asked.tokens, strict=True)]
         return edge.answer({"items": shown})
 
     async def search(self, request: Request) -> Response:
@@ -104,7 +105,8 @@ class RevealApi:
         return SearchRequest(caller, name, purpose or "none", value)
 
 
-def _revealed(one: opening.Revealed | ServiceError, token: str) -> dict[str, object]:
+def revealed(one: Revealed | ServiceError, token: str) -> dict[str, object]:
+    """One item of an answer."""
     if isinstance(one, ServiceError):
         return edge.echo_token(token) | {"problem": item_problem(one)}
     value = orjson.Fragment(one.value.reveal())

@@ -1,6 +1,6 @@
 """From tokens as callers send them to asks and to what the database has: how every verb on tokens starts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -34,6 +34,10 @@ class Item:
     event_id: bytes = b""
     receipt: str = ""
     outcome: Secret[bytes] | ServiceError = field(default_factory=Unavailable)
+    about: Mapping[str, str | int] = field(default_factory=dict)
+    """What each of its events says besides."""
+    sealed: bool = False
+    """Whether its events are such as the law keeps confidential."""
 
     @property
     def allowed(self) -> bool:
@@ -100,7 +104,8 @@ def draft(item: Item, policy: Policy, **detail: str | int) -> Draft:
         reference=ask.reference,
         dek_id=stored.dek_id if stored and item.allowed and not item.withheld else None,
         policy=policy.hash,
-        detail=detail,
+        detail={**item.about, **detail},
+        sealed=item.sealed,
     )
 
 

@@ -1,23 +1,32 @@
 """Detokenize: the one way a value leaves the vault, and never before the access is on record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import orjson
 
-from vault.errors import NotFound, RecordTampered, ServiceError
+from vault.errors import RecordTampered, ServiceError
 from vault.fields.catalogue import Catalogue
 from vault.fields.rule import FieldType
-from vault.model.ask import Ask, Caller, Denied, Form
+from vault.model.ask import Ask, Caller, Form
 from vault.model.secret import Secret
 from vault.policy.rules import Policy
-from vault.service.asked import Item, asked, draft, look_up, present
+from vault.service.asked import Item, asked, draft, look_up
 from vault.service.catalogue import catalogue
-from vault.service.opening import look_again, open_all, record_failures, traced, wrapped_keys
+from vault.service.opening import (
+    Answer,
+    Mode,
+    answer,
+    hold_back,
+    look_again,
+    open_all,
+    record_failures,
+    traced,
+    withhold,
+    wrapped_keys,
+)
 from vault.service.parts import Reveal
 from vault.service.record import record
-from vault.service.refusals import problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +37,8 @@ class DetokenizeRequest:
     purpose: str
     reference: str | None
     form: Form
-    mode: Literal["all", "each"]
+    mode: Mode
     tokens: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Revealed:
-    """One opened value: canonical JSON, plain or masked."""
-
-    token: str
-    field_type: str
-    value: Secret[bytes]
-    receipt: str
-
-
-Answer = list[Revealed | ServiceError]
 
 
 async def detokenize(
@@ -56,16 +52,16 @@ async def detokenize(
     items = [item for group in groups for item in group]
     await look_up(tenant, items, policy, parts.store)
     for request, group in zip(requests, groups, strict=True):
-        _withhold(request, group)
+        withhold(request.mode, group)
     wrapped = await wrapped_keys(tenant, items, parts)
     batch = await _record(tenant, items, policy, parts)  # durable when this returns, else nothing is opened
     await open_all(tenant, items, wrapped, parts, batch=batch)
     await look_again(tenant, items, policy, parts)
     _mask(items, fields)
     for request, group in zip(requests, groups, strict=True):
-        _hold_back(request, group)
+        hold_back(request.mode, group)
     await record_failures(tenant, items, policy, parts)
-    return [_answer(request, group) for request, group in zip(requests, groups, strict=True)]
+    return [answer(request.mode, group) for request, group in zip(requests, groups, strict=True)]
 
 
 def _asked(request: DetokenizeRequest, fields: Catalogue) -> list[Item]:
@@ -77,13 +73,6 @@ def _asked(request: DetokenizeRequest, fields: Catalogue) -> list[Item]:
         reference=request.reference,
     )
     return [asked(template, token, fields) for token in request.tokens]
-
-
-def _withhold(request: DetokenizeRequest, group: Sequence[Item]) -> None:
-    """In mode `all` one refusal keeps every value of the request back."""
-    if request.mode == "all" and not all(item.allowed for item in group):
-        for item in group:
-            item.withheld = True
 
 
 async def _record(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> str:
@@ -104,32 +93,3 @@ def _masked(kind: FieldType, value: Secret[bytes]) -> Secret[bytes] | ServiceErr
         return Secret(orjson.dumps(kind.mask(orjson.loads(value.reveal()))))
     except (ValueError, TypeError, AttributeError, LookupError):
         return RecordTampered()
-
-
-def _hold_back(request: DetokenizeRequest, group: Sequence[Item]) -> None:
-    """In mode `all` one value that did not open keeps the others back, and their events will say so."""
-    opened = [item for item, _ in present(group)]
-    if request.mode == "all" and any(isinstance(item.outcome, ServiceError) for item in opened):
-        for item in opened:
-            item.outcome = item.outcome if isinstance(item.outcome, ServiceError) else NotFound("withheld")
-
-
-def _answer(request: DetokenizeRequest, group: Sequence[Item]) -> Answer | ServiceError:
-    answer = list(_results(group))
-    problems = [
-        (i, one) for i, one in enumerate(answer) if isinstance(one, ServiceError) and one.code != "withheld"
-    ]
-    return ServiceError.of_items(problems) if problems and request.mode == "all" else answer
-
-
-def _results(group: Sequence[Item]) -> Iterator[Revealed | ServiceError]:
-    for item in group:
-        ask: Ask = item.ask
-        if isinstance(item.decision, Denied):
-            yield problem(item.decision)
-        elif item.withheld:
-            yield NotFound("withheld")
-        elif isinstance(item.outcome, ServiceError):
-            yield item.outcome
-        else:
-            yield Revealed(ask.token or "", ask.field_type, item.outcome, item.receipt)

@@ -1,13 +1,16 @@
 """What every verb that lets values out does with its items: keys first, one unwrap, a second look, and the
 record of what did not come out. The verb itself commits the trace in between: nothing is unwrapped before.
+A request in mode `all` stands or falls whole, at every step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from keys.errors import EnvelopeError, KeysError
 from keys.ring import WrappedDek
 from vault.alarms import raise_alarm
-from vault.errors import Erased, ServiceError
+from vault.errors import Erased, NotFound, ServiceError
 from vault.log.lists import SignedList
 from vault.model.ask import Denied
 from vault.model.names import show_id
@@ -21,6 +24,27 @@ from vault.store.records import Stored
 from vault.store.wall import open_record
 
 ALARMING = frozenset({"record_tampered", "key_retired"})
+Mode = Literal["all", "each"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """One opened value: canonical JSON, plain or masked."""
+
+    token: str
+    field_type: str
+    value: Secret[bytes]
+    receipt: str
+
+
+Answer = list[Revealed | ServiceError]
+
+
+def withhold(mode: Mode, group: Sequence[Item]) -> None:
+    """In mode `all` one refusal keeps every value of the request back."""
+    if mode == "all" and not all(item.allowed for item in group):
+        for item in group:
+            item.withheld = True
 
 
 async def wrapped_keys(tenant: str, items: Sequence[Item], parts: Reveal) -> Mapping[bytes, WrappedDek]:
@@ -63,6 +87,14 @@ async def look_again(tenant: str, items: Sequence[Item], policy: Policy, parts: 
             item.outcome = problem(decision)
 
 
+def hold_back(mode: Mode, group: Sequence[Item]) -> None:
+    """In mode `all` one value that did not open keeps the others back, and their events will say so."""
+    opened = [item for item, _ in present(group)]
+    if mode == "all" and any(isinstance(item.outcome, ServiceError) for item in opened):
+        for item in opened:
+            item.outcome = item.outcome if isinstance(item.outcome, ServiceError) else NotFound("withheld")
+
+
 async def record_failures(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> None:
     """A value that was allowed but did not come out gets a second event that says so."""
     drafts = []
@@ -75,6 +107,27 @@ async def record_failures(tenant: str, items: Sequence[Item], policy: Policy, pa
                 raise_alarm(item.outcome.code, tenant, item.ask.token)
     if drafts:
         await record(tenant, drafts, parts)
+
+
+def answer(mode: Mode, group: Sequence[Item]) -> Answer | ServiceError:
+    """What a request is answered: each item's value or problem, or in mode `all` the problem of the whole."""
+    found = list(_results(group))
+    problems = [
+        (i, one) for i, one in enumerate(found) if isinstance(one, ServiceError) and one.code != "withheld"
+    ]
+    return ServiceError.of_items(problems) if problems and mode == "all" else found
+
+
+def _results(group: Sequence[Item]) -> Iterator[Revealed | ServiceError]:
+    for item in group:
+        if isinstance(item.decision, Denied):
+            yield problem(item.decision)
+        elif item.withheld:
+            yield NotFound("withheld")
+        elif isinstance(item.outcome, ServiceError):
+            yield item.outcome
+        else:
+            yield Revealed(item.ask.token or "", item.ask.field_type, item.outcome, item.receipt)
 
 
 async def _unwrap(
