@@ -76,6 +76,8 @@ async def test_no_request_the_document_allows_or_forbids_breaks_the_service(foun
     """Valid and invalid requests to every operation: never a 500, never a value sent back in an error."""
     world = await found_world("sqlite")
     bearers = {plane: await world.bearer(who, scope=plane) for plane, who in PEOPLE.items()}
+    await world.hire("desk", ["notices", "consent", "subjects", "holds"])
+    bearers |= dict.fromkeys(("people", "subjects", "holds"), await world.bearer("desk", scope="office"))
     with serving(world) as url:
         await asyncio.to_thread(fuzz, url, bearers)
 
