@@ -17,6 +17,7 @@ from vault import metrics
 from vault.alarms import raise_alarm
 from vault.api.audit import AuditApi
 from vault.api.control import ControlApi
+from vault.api.export import ExportApi
 from vault.api.ingest import IngestApi
 from vault.api.log import LogApi
 from vault.api.operation import Endpoints
@@ -28,7 +29,7 @@ from vault.api.system import SystemApi
 from vault.errors import ServiceError
 from vault.log_bound import Watch, bound_of
 from vault.office import build_office
-from vault.plane import Base, Running, base, keystore_of, more
+from vault.plane import Base, Running, base, keystore_of, more, provenance_of
 from vault.sequencer import RunningSequencer, build_sequencer
 from vault.service import tokens
 from vault.service.amend import Control
@@ -36,12 +37,14 @@ from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.client_secrets import SecretVerifier
 from vault.service.detokenize import detokenize
 from vault.service.events import events
+from vault.service.export import Copying
 from vault.service.gather import Gather
 from vault.service.idempotency import Fingerprints
 from vault.service.inspect import inspect
 from vault.service.limiter import Limiter
 from vault.service.log_reads import LogReader, bodies
 from vault.service.parts import Audit, Ingest, Reveal
+from vault.service.passphrase import AgeFile
 from vault.service.rights import with_rights_of_now
 from vault.service.search import search
 from vault.service.tokenize import tokenize
@@ -152,12 +155,19 @@ def _reveal(plane: Base, settings: Settings) -> Running:
         unwrapper=plane.transit,
         indexer=plane.transit,
         ledger=Ledger(plane.data),
+        provenance=provenance_of(plane, "office"),
         bound=bound_of(LogStore(plane.data), _limit(settings)),
     )
     opening = Gather("detokenize", partial(with_rights_of_now, detokenize, parts))
     searching = Gather("search", partial(with_rights_of_now, search, parts))
     looking = Gather("inspect", partial(with_rights_of_now, inspect, parts))
     api = RevealApi(plane.authenticator, plane.parts.registers, opening, searching, looking)
+    copying = Copying(
+        reveal=parts,
+        happened=provenance_of(plane, "reveal", "office"),
+        age=AgeFile(),
+        alone=settings.export_alone_records,
+    )
 
     async def canary() -> None:
         """Unwrap the DEK that seals nothing; before an ingest worker has planted one, just ask."""
@@ -173,7 +183,8 @@ def _reveal(plane: Base, settings: Settings) -> Running:
         await keystore.close()
         await plane.stop()
 
-    return Running(plane, {"reveal": api}, plane.start, stop, plane.ready)
+    apis = {"reveal": api, "export": ExportApi(plane.authenticator, copying)}
+    return Running(plane, apis, plane.start, stop, plane.ready)
 
 
 def _audit(plane: Base, settings: Settings) -> Running:

@@ -66,6 +66,8 @@ class Settings:
     """Full months for which bodies of events are kept at least."""
     backup_days: int = 35
     """Days for which backups are kept: a certificate of erasure names the day after which none is left."""
+    export_alone_records: int = 50
+    """Records of one person above which a copy takes a case that two persons decided."""
     sequencer_state: Path | None = None
     """Folder where the sequencer keeps what it signed last, outside the database."""
 
@@ -110,7 +112,8 @@ class Settings:
 
 _NUMBERS = {"pool_size": (16, 16_384), "transit_threads": (1, 64), "database_connections": (2, 64),
             "log_backlog_events": (1, 100_000_000), "log_backlog_seconds": (1, 604_800),
-            "log_floor_months": (12, 1200), "backup_days": (0, 3650)}  # fmt: skip
+            "log_floor_months": (12, 1200), "backup_days": (0, 3650),
+            "export_alone_records": (0, 1_000)}  # fmt: skip
 _FOLDERS = ("identities", "sequencer_state")
 _LOG_NAME = re.compile(r"[A-Za-z0-9.:-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
 _REQUIRED = ("data_url", "vault_addr", "identities")

@@ -88,6 +88,8 @@ tombstone = Table(
 )
 Index("tombstone_unfinished", tombstone.c.tenant, sqlite_where=tombstone.c.key_destroyed_at.is_(None),
       postgresql_where=tombstone.c.key_destroyed_at.is_(None))  # fmt: skip
+# What was erased is part of what a person is told.
+Index("tombstone_subject", tombstone.c.tenant, tombstone.c.subject)
 
 # A version whose token got another value: its key is destroyed like that of a tombstone, its token lives on.
 replaced = Table(

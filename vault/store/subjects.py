@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy import Select, and_, case, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.acts import subject_fact
@@ -119,6 +119,16 @@ class Subjects:
             Held(row[0], row[1], row[2], Standing.read(*row[4:]).state, row[3])
             for row in await rows(self._engine, wanted)
         ]
+
+    async def tokens(self, tenant: str, subject: str, *, limit: int) -> list[str]:
+        """At most `limit` tokens of a subject, living and erased, in their order."""
+        both = union(
+            *(
+                select(table.c.token).where(table.c.tenant == tenant, table.c.subject == subject)
+                for table in (record, tombstone)
+            )
+        )
+        return [row[0] for row in await rows(self._engine, both.order_by("token").limit(limit))]
 
 
 def _facts(tenant: str, subjects: Iterable[str]) -> Select[Any]:

@@ -30,6 +30,7 @@ _ADDED = (
 def upgrade() -> None:
     op.add_column("record", sa.Column("notice", sa.String(length=49), nullable=True))
     op.create_index("record_subject", "record", ["tenant", "subject"])
+    op.create_index("tombstone_subject", "tombstone", ["tenant", "subject"])
     authority = sa.text("verb IN ('credentials', 'policy')")
     op.create_index(
         "event_authority", "event", ["tenant", "event_id"], sqlite_where=authority, postgresql_where=authority
