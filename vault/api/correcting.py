@@ -55,8 +55,14 @@ class CorrectingApi:
         return edge.answer(
             {
                 "items": [
-                    {"token": o.token, "version": o.version, "masked": o.masked, "receipt": o.receipt}
-                    for o in done
+                    {
+                        "token": one.token,
+                        "version": one.version,
+                        "masked": one.masked,
+                        "receipt": one.receipt,
+                        "tell": list(one.tell),
+                    }
+                    for one in done
                 ]
             }
         )
@@ -92,6 +98,16 @@ OPERATIONS = (
         ReplaceBody,
         statuses=OFFICE_STATUSES,
         example={"items": [{"token": _TOKEN, "value": "ABCPE1234F"}], "reason": "case-118"},
-        answer={"items": [{"token": _TOKEN, "version": 2, "masked": "******234F", "receipt": "rcp_AQZBuk…"}]},
+        answer={
+            "items": [
+                {
+                    "token": _TOKEN,
+                    "version": 2,
+                    "masked": "******234F",
+                    "receipt": "rcp_AQZBuk…",
+                    "tell": ["mailer"],
+                }
+            ]
+        },
     ),
 )

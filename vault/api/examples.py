@@ -67,6 +67,7 @@ ANSWERS: dict[str, Any] = {
                 "state": "shredded",
                 "erased": "2026-11-07T09:30:00.000000Z",
                 "receipt": _RECEIPT,
+                "tell": ["mailer"],
             }
         ]
     },

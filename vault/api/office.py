@@ -34,7 +34,12 @@ class OfficeApi:
 def _shown(one: ErasedRecord | ServiceError, token: str) -> dict[str, object]:
     if isinstance(one, ServiceError):
         return edge.echo_token(token) | {"problem": item_problem(one)}
-    shown: dict[str, object] = {"token": one.token, "state": one.state, "receipt": one.receipt}
+    shown: dict[str, object] = {
+        "token": one.token,
+        "state": one.state,
+        "receipt": one.receipt,
+        "tell": list(one.tell),
+    }
     if one.erased_at is not None:
         return shown | {"erased": timestamp(one.erased_at)}
     return shown | {"until": one.until, "law": one.law}

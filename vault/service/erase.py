@@ -10,7 +10,7 @@ Shredding is a saga over two databases that, once begun, can only go forward:
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -57,6 +57,8 @@ class ErasedRecord:
     until: str | None = None
     """For archived: the last civil day; None while the relationship has no end."""
     law: str | None = None
+    tell: tuple[str, ...] = ()
+    """Recipients who were given the value, by name."""
 
 
 Answer = list[ErasedRecord | ServiceError]
@@ -82,7 +84,8 @@ async def erase(tenant: str, requests: Sequence[EraseRequest], parts: Office) ->
     buried = await parts.store.load(tenant, list({stored.token: None for _, stored in present(items)}))
     for item, stored in present(items):
         item.stored = buried.get(stored.token, stored)
-    return [_answer(request, group, kept) for request, group in zip(requests, groups, strict=True)]
+    told = await parts.ledger.disclosures.tell(tenant, [(s.subject, s.token) for _, s in present(items)])
+    return [_answer(request, group, kept, told) for request, group in zip(requests, groups, strict=True)]
 
 
 async def resume(tenant: str, parts: Office) -> int:
@@ -155,12 +158,25 @@ def _detail(item: Item, kept: Mapping[str, Kept]) -> dict[str, str | int]:
     return detail_of(one) if item.allowed and not item.withheld and one is not None else {}
 
 
-def _answer(request: EraseRequest, group: Sequence[Item], kept: Mapping[str, Kept]) -> Answer | ServiceError:
-    results = [_result(item, item.stored, kept) for item in group]
+def _answer(
+    request: EraseRequest,
+    group: Sequence[Item],
+    kept: Mapping[str, Kept],
+    told: Mapping[str, tuple[str, ...]],
+) -> Answer | ServiceError:
+    results = [_told(_result(item, item.stored, kept), told) for item in group]
     problems = [
         (i, one) for i, one in enumerate(results) if isinstance(one, ServiceError) and one.code != "withheld"
     ]
     return ServiceError.of_items(problems) if problems and request.mode == "all" else results
+
+
+def _told(
+    result: ErasedRecord | ServiceError, told: Mapping[str, tuple[str, ...]]
+) -> ErasedRecord | ServiceError:
+    if isinstance(result, ServiceError):
+        return result
+    return replace(result, tell=told.get(result.token, ()))
 
 
 def _result(item: Item, stored: Stored | None, kept: Mapping[str, Kept]) -> ErasedRecord | ServiceError:

@@ -51,6 +51,8 @@ class Replaced:
     version: int
     masked: object
     receipt: str
+    tell: tuple[str, ...] = ()
+    """Recipients who were given the old value, by name."""
 
 
 @dataclass(slots=True)
@@ -89,9 +91,17 @@ async def _replace(
     signed = await _commit(caller.tenant, changes, policy, parts)
     if problems:
         raise ServiceError.of_items(problems)
+    going = _going(changes)
+    told = await parts.ledger.disclosures.tell(caller.tenant, [(s.subject, s.token) for _, s in going])
     return [
-        Replaced(change.new.token, stored.version + 1, change.new.masked, signed.receipt(event))
-        for (change, stored), event in zip(_going(changes), signed.events, strict=True)
+        Replaced(
+            stored.token,
+            stored.version + 1,
+            change.new.masked,
+            signed.receipt(event),
+            told.get(stored.token, ()),
+        )
+        for (change, stored), event in zip(going, signed.events, strict=True)
     ]
 
 
