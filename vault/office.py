@@ -1,7 +1,6 @@
 """The office plane, built: what ends the life of records, and keeps what people and the office decide."""
 
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from keys.pool import Pool
 from vault.api.cases import CasesApi
@@ -13,7 +12,6 @@ from vault.api.people import PeopleApi
 from vault.api.recipients import RecipientsApi
 from vault.api.subjects import SubjectsApi
 from vault.plane import Base, Running, keystore_of, more, provenance_of
-from vault.retention.calendar import day_of
 from vault.service.cases import finish, keep_finishing
 from vault.service.erase import erase, keep_resuming, resume
 from vault.service.gather import Gather
@@ -25,8 +23,6 @@ from vault.store.ledger import Ledger
 RESUME_SECONDS = 30.0
 CORRECTIONS = 16
 """DEKs kept ready for corrected values."""
-LAW_ZONE = ZoneInfo("Asia/Kolkata")
-"""Where the civil day of a fact about a subject begins: the zone of the profile `in`."""
 
 
 def build_office(plane: Base, settings: Settings) -> Running:
@@ -56,7 +52,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
         "correcting": CorrectingApi(plane.authenticator, parts),
         "recipients": RecipientsApi(plane.authenticator, parts),
         "holds": HoldsApi(plane.authenticator, parts),
-        "subjects": SubjectsApi(plane.authenticator, parts, lambda: day_of(parts.now(), LAW_ZONE)),
+        "subjects": SubjectsApi(plane.authenticator, parts),
     }
 
     async def start() -> None:

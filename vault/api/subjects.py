@@ -1,6 +1,5 @@
 """The office plane over HTTP: facts about subjects, and what is known of them."""
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any, Literal
 
@@ -47,11 +46,9 @@ class SubjectsQueryBody(Body, frozen=True):
 class SubjectsApi:
     """`/v1/subjects`, `/v1/subjects/query`"""
 
-    def __init__(self, authenticator: Authenticator, parts: Office, today: Callable[[], date]) -> None:
-        """`today` is the civil day in the zone whose law applies."""
+    def __init__(self, authenticator: Authenticator, parts: Office) -> None:
         self._authenticator = authenticator
         self._parts = parts
-        self._today = today
 
     async def record_facts(self, request: Request) -> Response:
         """An account closed or reopened, an invoice, a sign of life."""
@@ -59,7 +56,7 @@ class SubjectsApi:
         body: FactsBody = decode(await edge.read_body(request), FactsBody)
         check_count(body.items)
         new = [_new(one) for one in body.items]
-        done = await subjects.keep(caller, new, self._parts, today=self._today())
+        done = await subjects.keep(caller, new, self._parts)
         items = [
             {
                 "subject": fact.subject,

@@ -28,6 +28,7 @@ from vault.settings import PLANES, Settings, SettingsError
 from vault.store.engine import open_database
 from vault.store.retention import dropped_before
 from vault.store.sampling import Sampled, sample_records, tokenize_events
+from vault.store.unvouched import unvouched
 
 State = Literal["ok", "warn", "bad"]
 _PER_TYPE = 8
@@ -195,6 +196,29 @@ def _is_as_sealed(one: Sampled, sealed: Mapping[tuple[str, int], str]) -> bool:
     return sealed.get((one.token, one.version)) == sha256(one.sealed).hexdigest()
 
 
+async def _acts(settings: Settings) -> list[Finding]:
+    """Every act of the office that is in the database has its event."""
+    database = open_database(settings.data_url_of("office"))
+    found = []
+    try:
+        gone = await dropped_before(database)
+        async with _plane(settings) as plane:
+            for tenant in await plane.parts.registers.tenants():
+                wrong = await unvouched(database, tenant, since=gone)
+                says = ", ".join(f"{one.count} of {one.table}" for one in wrong)
+                check = f"acts of the office of {tenant}"
+                found.append(
+                    Finding(
+                        check, "bad", f"without an event: {says}", "somebody wrote the database: see docs"
+                    )
+                    if wrong
+                    else Finding(check, "ok", "each has its event")
+                )
+    finally:
+        await database.dispose()
+    return found
+
+
 def surroundings(environment: Mapping[str, str]) -> list[Finding]:
     """What this shell would hand to a process started from it."""
     soft, _ = resource.getrlimit(resource.RLIMIT_CORE)
@@ -256,6 +280,7 @@ _CHECKS: dict[str, Check] = {
     "databases": _databases,
     "authority": _registers,
     "sealed records": _records,
+    "acts of the office": _acts,
 }
-_NEED_KEYS = frozenset({"privileges", "authority", "sealed records"})
+_NEED_KEYS = frozenset({"privileges", "authority", "sealed records", "acts of the office"})
 """Checks that would each wait in vain for a key server that is away."""

@@ -52,14 +52,13 @@ class Overview:
     next: tuple[str, str] | None
 
 
-async def keep(
-    caller: Caller, new: Sequence[NewFact], parts: Office, *, today: date
-) -> list[tuple[Fact, str]]:
-    """Put facts on record, all or none; each with its receipt. `today` is the civil day where the law is.
+async def keep(caller: Caller, new: Sequence[NewFact], parts: Office) -> list[tuple[Fact, str]]:
+    """Put facts on record, all or none; each with its receipt. Days are those of the retention rules' zone.
 
     Raises: Forbidden, BadRequest (`bad_fact`), Conflict (`account_already`, `acts_moved`), Unavailable.
     """
     policy = await authorise(caller, VERB, parts, {"count": len(new)})
+    today = (await parts.registers.of(caller.tenant)).retention.day(parts.now())
     dated = [Fact(one.subject, 0, one.kind, one.on or today, one.reference) for one in new]
     _check_days(dated, today)
     return await retried(partial(_commit, caller, dated, policy, parts))

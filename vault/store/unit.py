@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Table, delete, insert, literal, select
+from sqlalchemy import ColumnElement, Table, delete, exists, insert, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -130,15 +130,20 @@ class Unit:
             )
 
     async def bury(self, tenant: str, tokens: Sequence[str], *, reason: str) -> None:
-        """Replace the records of `tokens` by tombstones, and drop their index rows."""
+        """Replace the records of `tokens` by tombstones, and drop their index rows.
+
+        Raises: Clash when one is gone already, or when a legal hold has come meanwhile.
+        """
         if not tokens:
             return
         mine = schema.record.c.tenant == tenant, schema.record.c.token.in_(tokens)
         kept = ["tenant", "token", "version", "subject", "field_type", "dek_id", "created_at"]
-        rows = select(*(schema.record.c[name] for name in kept), literal(reason)).where(*mine)
+        rows = select(*(schema.record.c[name] for name in kept), literal(reason)).where(*mine, ~_held())
         index = schema.blind_index
         with failures.statements():
-            await self._open.execute(insert(schema.tombstone).from_select([*kept, "reason"], rows))
+            buried = await self._open.execute(insert(schema.tombstone).from_select([*kept, "reason"], rows))
+            if buried.rowcount < len(set(tokens)):
+                raise failures.Clash
             await self._open.execute(delete(schema.record).where(*mine))
             await self._open.execute(delete(index).where(index.c.tenant == tenant, index.c.token.in_(tokens)))
 
@@ -209,3 +214,11 @@ class Unit:
             # Inline: else one row alone is given the database's own default, read first and then named.
             filled = [{n: getattr(row, n) for n in names} for row in rows]
             await self._open.execute(insert(table).inline(), filled)
+
+
+def _held() -> ColumnElement[bool]:
+    """A legal hold is on the record or on its whole subject: asked in the statement that ends it."""
+    record, hold, lifted = schema.record.c, acts.hold.c, acts.hold_lifted.c
+    open_one = ~exists().where(lifted.tenant == hold.tenant, lifted.hold_id == hold.hold_id)
+    about = hold.token.is_(None) | (hold.token == record.token)
+    return exists().where(hold.tenant == record.tenant, hold.subject == record.subject, about, open_one)
