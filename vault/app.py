@@ -17,6 +17,7 @@ from vault import metrics
 from vault.alarms import raise_alarm
 from vault.api.audit import AuditApi
 from vault.api.control import ControlApi
+from vault.api.disclosing import DisclosingApi
 from vault.api.export import ExportApi
 from vault.api.ingest import IngestApi
 from vault.api.log import LogApi
@@ -36,6 +37,7 @@ from vault.service.amend import Control
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.client_secrets import SecretVerifier
 from vault.service.detokenize import detokenize
+from vault.service.disclose import disclose
 from vault.service.events import events
 from vault.service.export import Copying
 from vault.service.gather import Gather
@@ -161,6 +163,7 @@ def _reveal(plane: Base, settings: Settings) -> Running:
     opening = Gather("detokenize", partial(with_rights_of_now, detokenize, parts))
     searching = Gather("search", partial(with_rights_of_now, search, parts))
     looking = Gather("inspect", partial(with_rights_of_now, inspect, parts))
+    disclosing = Gather("disclose", partial(with_rights_of_now, disclose, parts))
     api = RevealApi(plane.authenticator, plane.parts.registers, opening, searching, looking)
     copying = Copying(
         reveal=parts,
@@ -179,11 +182,15 @@ def _reveal(plane: Base, settings: Settings) -> Running:
     plane.canary = canary
 
     async def stop() -> None:
-        await asyncio.gather(opening.drain(), searching.drain(), looking.drain())
+        await asyncio.gather(*(one.drain() for one in (opening, searching, looking, disclosing)))
         await keystore.close()
         await plane.stop()
 
-    apis = {"reveal": api, "export": ExportApi(plane.authenticator, copying)}
+    apis = {
+        "reveal": api,
+        "export": ExportApi(plane.authenticator, copying),
+        "disclosing": DisclosingApi(plane.authenticator, disclosing),
+    }
     return Running(plane, apis, plane.start, stop, plane.ready)
 
 

@@ -14,6 +14,7 @@ from vault.api import (
     bodies,
     cases,
     correcting,
+    disclosing,
     examples,
     export,
     holds,
@@ -63,6 +64,7 @@ OPERATIONS = (
     *export.OPERATIONS,
     *cases.OPERATIONS,
     *recipients.OPERATIONS,
+    *disclosing.OPERATIONS,
     *rules.OPERATIONS,
     Operation("audit", "query", "POST", "/v1/events/query", "Who did what, and why", bodies.EventsBody),
     *(
