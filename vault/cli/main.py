@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vault.cli import logs
+from vault.cli.cases.commands import app as cases
 from vault.cli.consents import app as consents
 from vault.cli.console import aside
 from vault.cli.credentials import app as credentials
@@ -18,12 +19,14 @@ from vault.cli.events import events
 from vault.cli.failures import USAGE, CommandError, explain
 from vault.cli.fields import fields
 from vault.cli.holds import app as holds
+from vault.cli.keep.commands import app as retention
 from vault.cli.migrate import migrate
 from vault.cli.notices import app as notices
 from vault.cli.policy import app as policy
 from vault.cli.provision import provision
 from vault.cli.provision_db import provision_db
 from vault.cli.receipts.commands import app as receipts
+from vault.cli.replacing import replace
 from vault.cli.retention import app as log
 from vault.cli.sequence import sequence
 from vault.cli.serve import serve
@@ -51,11 +54,13 @@ for name, group in (
     ("consents", consents),
     ("subjects", subjects),
     ("holds", holds),
+    ("retention", retention),
+    ("cases", cases),
     ("log", log),
     ("receipts", receipts),
 ):
     app.add_typer(group, name=name)
-for reader in (fields, events, doctor):
+for reader in (replace, fields, events, doctor):
     app.command()(reader)
 
 

@@ -22,11 +22,11 @@ def every(api: Api, path: str, body: Mapping[str, Any], member: str) -> Iterator
 
 
 def whole(api: Api, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every page of an answer, as it is."""
+    """Every page of an answer, as it is; `body` may ask for smaller pages."""
     cursor: str | None = None
     with _counting() as count:
         while True:
-            asked = {**body, "limit": PAGE} | ({"cursor": cursor} if cursor else {})
+            asked = {"limit": PAGE, **body} | ({"cursor": cursor} if cursor else {})
             page = api.post(path, asked, plane=OFFICE, patient=True)
             yield page
             cursor = page["next"]

@@ -82,6 +82,12 @@ class Kept:
         return self.verdict.due_from
 
     @property
+    def archive_due(self) -> date | None:
+        """The first day on which it was to be out of use; None while no maximum runs."""
+        by = self.verdict.erase_by if self.verdict is not None else None
+        return by + ONE_DAY if by is not None else None
+
+    @property
     def announced(self) -> bool:
         """Whether its erasure was announced since it last became due."""
         day, due = self.announced_day, self.due

@@ -100,7 +100,7 @@ async def _page(caller: Caller, request: RunRequest, policy: Policy, parts: Offi
     judged = await judge(tenant, living, rules, catalogue(policy), parts)
     fated = [_fate(one, request, parts.now()) for one in judged]
     acting = [one for one in fated if one.fate != "keep"]
-    signed = await _commit(caller, request, policy, fated, parts)
+    signed = await _commit(caller, request, (policy.hash, rules.hash), fated, parts)
     return Page(
         len(living),
         Counter(one.fate for one in fated),
@@ -118,7 +118,7 @@ def _fate(kept: Kept, request: RunRequest, now: int) -> Fated:
     if kept.held:
         return Fated(kept, "held" if due is not None and due <= kept.today else "keep", due)
     if kept.must_archive:
-        return Fated(kept, "archive", due)
+        return Fated(kept, "archive", kept.archive_due)
     if not kept.must_erase:
         return Fated(kept, "keep", due)
     if request.announce_hours is None:
@@ -130,11 +130,15 @@ def _fate(kept: Kept, request: RunRequest, now: int) -> Fated:
 
 
 async def _commit(
-    caller: Caller, request: RunRequest, policy: Policy, fated: Sequence[Fated], parts: Office
+    caller: Caller, request: RunRequest, hashes: tuple[str, str], fated: Sequence[Fated], parts: Office
 ) -> SignedList:
-    """The page's own event first, then one for each record that something becomes of."""
+    """The page's own event first, then one for each record that something becomes of.
+
+    `hashes` are those of the policy and of the retention rules.
+    """
     acting = [one for one in fated if one.fate in ("erase", "archive", "announce")] if request.apply else []
-    drafts = [_summary(caller, request, policy, fated), *(_draft(caller, request, policy, o) for o in acting)]
+    drafts = [_summary(caller, request, hashes, fated)]
+    drafts += [_draft(caller, request, hashes[0], one) for one in acting]
 
     async def deed(unit: Unit, signed: SignedList) -> None:
         ids = [event.event_id for event in signed.events[1:]]
@@ -157,18 +161,22 @@ async def _commit(
     return await record(caller.tenant, drafts, parts, deed)
 
 
-def _summary(caller: Caller, request: RunRequest, policy: Policy, fated: Sequence[Fated]) -> Draft:
+def _summary(caller: Caller, request: RunRequest, hashes: tuple[str, str], fated: Sequence[Fated]) -> Draft:
+    """What a page found, for the log: with the earliest day since which something is due."""
     counts = Counter(one.fate for one in fated)
+    due = [one.due for one in fated if one.fate not in ("keep", "held") and one.due is not None]
     detail: dict[str, str | int] = {
         "action": "run",
         "apply": "yes" if request.apply else "no",
         "checked": len(fated),
+        "rules": hashes[1],
         **{f"to_{fate}": counts[fate] for fate in ("erase", "archive", "announce", "wait", "held")},
     }
-    return Draft(caller, VERB, "allow", VERB, reference=request.run, policy=policy.hash, detail=detail)
+    detail |= {"due_since": min(due).isoformat()} if due else {}
+    return Draft(caller, VERB, "allow", VERB, reference=request.run, policy=hashes[0], detail=detail)
 
 
-def _draft(caller: Caller, request: RunRequest, policy: Policy, one: Fated) -> Draft:
+def _draft(caller: Caller, request: RunRequest, policy: str, one: Fated) -> Draft:
     stored = one.kept.stored
     detail: dict[str, str | int] = {"action": one.fate}
     if one.fate == "announce":
@@ -185,6 +193,6 @@ def _draft(caller: Caller, request: RunRequest, policy: Policy, one: Fated) -> D
         subject=stored.subject,
         reference=request.run,
         dek_id=stored.dek_id,
-        policy=policy.hash,
+        policy=policy,
         detail=detail,
     )

@@ -1,0 +1,1 @@
+"""`strongroom cases`: requests of people and orders of authorities, from receipt to answer."""

@@ -1,0 +1,1 @@
+"""`strongroom retention`: rules, explanations, runs, and the proof that nothing is overdue."""
