@@ -79,8 +79,6 @@ def _answer(done: Exported) -> Response:
     return Response(done.content.reveal(), 200, headers, done.media)
 
 
-_TOKEN = "tok_pan_1m3vqxq3b9w0zk7a8ph2n5rcyd5g"  # noqa: S105  # an example
-_EVENT_TIME = "2026-11-07T09:30:00.000000Z"
 EXAMPLE = {
     "format": "strongroom-export/1",
     "tenant": "acme",
@@ -90,16 +88,16 @@ EXAMPLE = {
     "reference": "request-118",
     "case": None,
     "receipt": "rcp_AQZBuk…",
-    "policy": "5f1d8c0c1f6fb1ab6f0a0d1f2b6a7c4d0c8e9b3a2d4f6e8c0a1b3d5f7e9c2b4a",
-    "account": {"state": "open", "since": None},
+    "policy": "43ef627877d0baa88ac31adb6c69b1af30385f45acd8ba4ee5a1087964206a58",
+    "account": {"state": "closed", "since": "2026-11-20"},
     "records": [
         {
-            "token": _TOKEN,
+            "token": "tok_pan_1m3vqxq3b9w0zk7a8ph2n5rcyd5g",
             "type": "pan",
-            "title": "Permanent Account Number (India)",
+            "title": "Permanent account number (India)",
             "class": "tax",
             "state": "archived",
-            "collected": _EVENT_TIME,
+            "collected": "2026-11-07T09:30:00.000000Z",
             "version": 1,
             "notice": "2026-04/en",
             "kept_until": "2035-03-31",
@@ -112,15 +110,25 @@ EXAMPLE = {
     ],
     "purposes": [
         {
+            "name": "marketing_display",
+            "title": "Marketing",
+            "basis": "consent",
+            "basis_in_words": "your consent (GDPR Art. 6(1)(a))",
+            "law": "GDPR Art. 6(1)(a)",
+            "opens": {},
+            "applies": False,
+            "stopped_by": "consent_withdrawn",
+        },
+        {
             "name": "payment",
             "title": "Paying people",
             "basis": "contract",
             "basis_in_words": "the contract with you (GDPR Art. 6(1)(b))",
             "law": "GDPR Art. 6(1)(b)",
-            "opens": {"payment": "plain"},
+            "opens": {"payment": "plain", "tax": "plain"},
             "applies": True,
             "stopped_by": None,
-        }
+        },
     ],
     "consents": [
         {
@@ -128,8 +136,8 @@ EXAMPLE = {
             "act": "withdraw",
             "source": "preference-page",
             "notice": "2026-04/en",
-            "given": _EVENT_TIME,
-            "recorded": _EVENT_TIME,
+            "given": "2026-11-07T09:30:00.000000Z",
+            "recorded": "2026-11-07T09:30:00.000000Z",
         }
     ],
     "notices": [
@@ -137,15 +145,15 @@ EXAMPLE = {
             "notice": "2026-04/en",
             "title": "Privacy notice",
             "language": "en",
-            "effective": "2026-03-31T18:30:00.000000Z",
-            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "effective": "2026-11-07T09:30:00.000000Z",
+            "sha256": "9f86d0819f86d0819f86d0819f86d0819f86d0819f86d0819f86d0819f86d081",
             "purposes": ["marketing_display", "payment"],
         }
     ],
     "disclosures": [
         {
-            "time": _EVENT_TIME,
-            "token": _TOKEN,
+            "time": "2026-11-07T09:30:00.000000Z",
+            "token": "tok_pan_1m3vqxq3b9w0zk7a8ph2n5rcyd5g",
             "type": "pan",
             "recipient": "payroll",
             "recipient_title": "Payroll Services Ltd",
@@ -156,9 +164,9 @@ EXAMPLE = {
     ],
     "accesses": [
         {
-            "time": _EVENT_TIME,
+            "time": "2026-11-07T09:30:00.000000Z",
             "verb": "detokenize",
-            "token": _TOKEN,
+            "token": "tok_pan_1m3vqxq3b9w0zk7a8ph2n5rcyd5g",
             "type": "pan",
             "credential": "acme.payments",
             "person": "Ravi Kumar",

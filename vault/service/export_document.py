@@ -77,6 +77,7 @@ def document(copy: Copy, show: Show) -> dict[str, Any]:
 
 def _record(copy: Copy, item: Item, stored: Stored, show: Show) -> dict[str, Any]:
     """One record: with its value, or with the reason why there is none."""
+    missing = without_value(item)
     kept = copy.about.states.get(stored.token) if stored.erased_at is None else None
     until = kept if kept is not None and kept.state == "archived" else None
     return {
@@ -91,8 +92,8 @@ def _record(copy: Copy, item: Item, stored: Stored, show: Show) -> dict[str, Any
         "kept_until": until.until if until is not None else None,
         "kept_under": until.law if until is not None else None,
         "erased": timestamp(stored.erased_at) if stored.erased_at is not None else None,
-        "value": show(item.outcome) if isinstance(item.outcome, Secret) else None,
-        "without_value": without_value(item),
+        "value": show(item.outcome) if missing is None and isinstance(item.outcome, Secret) else None,
+        "without_value": missing,
         "receipt": item.receipt,
     }
 

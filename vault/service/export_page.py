@@ -77,9 +77,9 @@ def markup(value: object) -> str:
 _RECORDS = ("What", "Value", "State", "Since")
 _RECORDS_NOTE = "Each value by itself, as we keep it."
 _PURPOSES = ("Purpose", "On what ground", "What it sees", "Now")
-_CONSENTS = ("When", "What", "Purpose", "Where", "Notice")
+_CONSENTS = ("When (UTC)", "What", "Purpose", "Where", "Notice")
 _NOTICES = ("Notice", "Title", "In force since", "SHA-256 of its text")
-_GIVEN = ("When", "Recipient", "Country", "What", "On what ground")
+_GIVEN = ("When (UTC)", "Recipient", "Country", "What", "On what ground")
 _DONE = ("When (UTC)", "What", "Field", "Who", "Purpose")
 
 
@@ -147,8 +147,10 @@ def _value(one: Mapping[str, Any]) -> str:
 def _shown(value: object) -> str:
     """A value as it is: a text, or its parts by name."""
     if isinstance(value, Mapping):
-        parts = "".join(f"<dt>{markup(name)}</dt><dd>{_shown(part)}</dd>" for name, part in value.items())
-        return f"<dl>{parts}</dl>"
+        named = ((str(name).replace("_", " "), part) for name, part in value.items())
+        return (
+            f"<dl>{''.join(f'<dt>{markup(name)}</dt><dd>{_shown(part)}</dd>' for name, part in named)}</dl>"
+        )
     return f"<bdi>{markup(value)}</bdi>"
 
 
