@@ -4,6 +4,8 @@ import os
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,7 +22,9 @@ _ROWS = text(
 )
 
 
-async def made(kind: str, request: pytest.FixtureRequest, tmp_path) -> AsyncEngine:
+async def made(
+    kind: str, request: pytest.FixtureRequest, tmp_path, *, name: str = "before_months"
+) -> AsyncEngine:
     """An empty database."""
     if kind == "sqlite":
         return open_database(f"sqlite+aiosqlite:///{tmp_path}/data.db")
@@ -28,9 +32,9 @@ async def made(kind: str, request: pytest.FixtureRequest, tmp_path) -> AsyncEngi
     admin = open_database(postgres.url("postgres").render_as_string(hide_password=False))
     async with admin.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("CREATE DATABASE before_months"))
+        await connection.execute(text(f"CREATE DATABASE {name}"))
     await admin.dispose()
-    return open_database(postgres.url("before_months").render_as_string(hide_password=False))
+    return open_database(postgres.url(name).render_as_string(hide_password=False))
 
 
 def _to(connection: Connection, version: str) -> None:
@@ -53,3 +57,26 @@ async def test_events_written_before_they_went_by_month_are_all_there(kind: str,
         found = await connection.execute(text("SELECT event_id, body, sealed, recorded_at FROM event"))
         assert {tuple(row) for row in found} == {(row["id"], row["body"], False, 7) for row in rows}
     await engine.dispose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_migrations_make_what_the_code_expects(kind: str, request, tmp_path):
+    """Tables, columns and indexes of a migrated database are those of the schema, none more and none less."""
+    engine = await made(kind, request, tmp_path, name="whole")
+    await migrate(engine, DATA)
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(_differences)
+    await engine.dispose()
+    assert differences == []
+
+
+def _differences(connection: Connection) -> list[object]:
+    """What the schema has and the database has not, or the other way round."""
+
+    def ours(found, name: str, kind: str, *_: object) -> bool:
+        """Not Alembic's own table, nor, on PostgreSQL, a month of events."""
+        table = name if kind == "table" else found.table.name
+        return table != DATA.version_table and not table.startswith("event_")
+
+    context = MigrationContext.configure(connection, opts={"include_object": ours})
+    return compare_metadata(context, DATA.metadata)
