@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 100
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "﹢", "﹣", "﹫", "﹦")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -67,6 +68,17 @@ def flat(members: Mapping[str, Any]) -> dict[str, str]:
     """An answer's members as text; those that say nothing are left out."""
     shown = {name: ", ".join(v) if isinstance(v, list) else str(v or "") for name, v in members.items()}
     return {name: text for name, text in shown.items() if text}
+
+
+def clean(text: str) -> str:
+    """Control, direction and other invisible characters as `\\u{…}`: text of others steers no terminal."""
+    return "".join(char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in text)
+
+
+def cell(value: object) -> str:
+    """One cell of a CSV file that no spreadsheet takes for a formula."""
+    text = clean(str(value))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def print_raw(text: str = "") -> None:

@@ -15,19 +15,21 @@ OFFICE = "office"
 PAGE = 1000
 
 
-def every(api: Api, path: str, body: Mapping[str, Any], member: str) -> Iterator[dict[str, Any]]:
+def every(
+    api: Api, path: str, body: Mapping[str, Any], member: str, *, plane: str = OFFICE
+) -> Iterator[dict[str, Any]]:
     """Each item of every page of an answer."""
-    for page in whole(api, path, body):
+    for page in whole(api, path, body, plane=plane):
         yield from page[member]
 
 
-def whole(api: Api, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def whole(api: Api, path: str, body: Mapping[str, Any], *, plane: str = OFFICE) -> Iterator[dict[str, Any]]:
     """Every page of an answer, as it is; `body` may ask for smaller pages."""
     cursor: str | None = None
     with _counting() as count:
         while True:
             asked = {"limit": PAGE, **body} | ({"cursor": cursor} if cursor else {})
-            page = api.post(path, asked, plane=OFFICE, patient=True)
+            page = api.post(path, asked, plane=plane, patient=True)
             yield page
             cursor = page["next"]
             if cursor is None:

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vault.cli.console import print_table, screen
+from vault.cli.console import cell, clean, print_table, screen
 from vault.cli.receipts.match import Finding, Opening, Payment, Reconciliation, codes
 from vault.log.event import timestamp
 from vault.log.receipts import time_of
 from vault.model.names import show_id
 
 _SHOWN = 25
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "﹢", "﹣", "﹫", "﹦")
 _COLUMNS = ("kind", "finding", "line", "reference", "token", "event", "time", "credential", "times", "says")
 
 
@@ -57,8 +56,8 @@ def write_csv(path: Path, result: Reconciliation, exported: str) -> None:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         writer.writerow(_COLUMNS)
         for row in _rows(result):
-            writer.writerow([_cell(row.get(column, "")) for column in _COLUMNS])
-        writer.writerow([_cell(exported)])
+            writer.writerow([cell(row.get(column, "")) for column in _COLUMNS])
+        writer.writerow([cell(exported)])
 
 
 def _findings(findings: Sequence[Finding]) -> None:
@@ -82,7 +81,7 @@ def _pending(pending: Sequence[Payment], now: int) -> None:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
     if not rows:
         return
-    shown = [[_clean(cell) for cell in row] for row in rows[:_SHOWN]]
+    shown = [[clean(text) for text in row] for row in rows[:_SHOWN]]
     print_table(columns, shown, title=f"{title}: {len(rows):,}")
     if len(rows) > _SHOWN:
         screen().print(f"and {len(rows) - _SHOWN:,} more; --csv or --json has them all", style="dim")
@@ -147,14 +146,3 @@ def _when(event_id: bytes) -> str:
 
 def _age(payment: Payment, now: int) -> int:
     return max(0, now - time_of(payment.event_id)) // 1_000_000
-
-
-def _clean(text: str) -> str:
-    """Control, direction and other invisible characters as `\\u{…}`."""
-    return "".join(char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in text)
-
-
-def _cell(value: object) -> str:
-    """One cell that no spreadsheet takes for a formula."""
-    text = _clean(str(value))
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
