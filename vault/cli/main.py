@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from vault.cli import logs
+from vault.cli.breach.commands import app as breach
 from vault.cli.cases.commands import app as cases
 from vault.cli.consents import app as consents
 from vault.cli.console import aside
 from vault.cli.credentials import app as credentials
 from vault.cli.dev import dev
+from vault.cli.disclosures import app as disclosures
 from vault.cli.doctor import doctor
 from vault.cli.events import events
 from vault.cli.failures import USAGE, CommandError, explain
@@ -26,6 +28,7 @@ from vault.cli.policy import app as policy
 from vault.cli.provision import provision
 from vault.cli.provision_db import provision_db
 from vault.cli.receipts.commands import app as receipts
+from vault.cli.recipients import app as recipients
 from vault.cli.replacing import replace
 from vault.cli.retention import app as log
 from vault.cli.sequence import sequence
@@ -56,6 +59,9 @@ for name, group in (
     ("holds", holds),
     ("retention", retention),
     ("cases", cases),
+    ("recipients", recipients),
+    ("disclosures", disclosures),
+    ("breach", breach),
     ("log", log),
     ("receipts", receipts),
 ):
