@@ -22,6 +22,15 @@ test: .venv/ready ## every test, on real OpenBao and PostgreSQL
 faults: .venv/ready ## the long campaigns that `test` leaves out: a hundred kills, and their like
 	$(BIN)/pytest -m campaign
 
+bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 20 minutes, 6 GB of temporary files)
+	$(BIN)/python -m benchmarks.sequencing
+	$(BIN)/python -m benchmarks.sequencer_beside
+	$(BIN)/python -m benchmarks.log_proof
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && set -x \
+	&& $(BIN)/python -m benchmarks.audit_verify make $$folder/mirror \
+	&& $(BIN)/python -m benchmarks.audit_verify verify $$folder/mirror \
+	&& $(BIN)/python -m benchmarks.audit_mirror $$folder/mirror
+
 lint: .venv/ready ## style, types, import arrow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,4 +45,4 @@ lock: .venv/ready ## compile the hashed requirements again
 clean: ## the environment and the caches; never the vault under .strongroom
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test faults lint lock clean
+.PHONY: help setup demo test faults bench lint lock clean

@@ -1,6 +1,6 @@
 """How fast `strongroom-audit mirror` takes a log from a server on this machine.
 
-    python benchmarks/audit_mirror.py DIR      DIR is a mirror that audit_verify.py made
+    python -m benchmarks.audit_mirror DIR      DIR is a mirror that audit_verify.py made
 
 A second process serves DIR over the audit plane's HTTP with as little work as it can (tests/fakes); the
 mirror goes to a temporary folder. Figures are the client's: fetching, verifying and writing together, its

@@ -1,7 +1,7 @@
 """Offline verification at scale: a synthetic mirror of N events, then `verify` on one core.
 
-    python benchmarks/audit_verify.py make DIR [--events 1000000] [--per-list 64]
-    python benchmarks/audit_verify.py verify DIR
+    python -m benchmarks.audit_verify make DIR [--events 1000000] [--per-list 64]
+    python -m benchmarks.audit_verify verify DIR
 
 `make` builds the mirror from docs/FORMATS.md with random salts and real signatures; it takes longer than
 verifying. Each list has 64 events: one Ed25519 signature covers a list, so shorter lists cost more (a list of

@@ -1,27 +1,28 @@
-"""What one proof costs on a large log: a synthetic tree of N leaves in SQLite, proofs for events at random.
+"""What one proof costs on a large log: a synthetic tree of N leaves in PostgreSQL, proofs of random events.
 
-    python benchmarks/log_proof.py DIR [--leaves 10000000] [--proofs 1000]
+    python -m benchmarks.log_proof [--leaves 10000000] [--proofs 1000]
 
 The rows are those the sequencer writes (leaves, and the nodes of every eighth level) and the proofs those the
 service gives out, over the same code; every proof is verified. Prints the time of a proof, cold (no hash
-remembered) and warm, and its size. Building ten million leaves takes some minutes and about 2.5 GB.
+remembered) and warm, and its size. Building ten million leaves takes some minutes and about 4 GB.
 """
 
 import argparse
 import asyncio
 import random
-import sqlite3
 import statistics
 import time
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import URL, insert
 
-from keys.migrate import migrate
+from benchmarks.stage import postgresql
+from tests.plugins.postgres import Postgres
 from vault.log.checkpoints import Checkpoint, origin_of
 from vault.log.event import entry
 from vault.log.merkle import TILE_HEIGHT, Frontier, leaf_hash
@@ -31,7 +32,7 @@ from vault.service.log_reads import LogReader
 from vault.service.tree import Tree
 from vault.store.engine import open_database
 from vault.store.log import LogStore
-from vault.store.migrate import DATA
+from vault.store.schema import checkpoint
 
 TENANT, NAME = "acme", "bench.example"
 
@@ -52,31 +53,29 @@ def rows(leaves: int, frontier: Frontier, nodes: list[tuple[Any, ...]]) -> Itera
         yield TENANT, index, identity, commitment, identity, 0
 
 
-async def build(file: Path, leaves: int) -> None:
+async def build(url: URL, leaves: int) -> None:
     """Write the log, under a checkpoint of a key of its own."""
-    engine = open_database(f"sqlite+aiosqlite:///{file}")
-    await migrate(engine, DATA)
-    await engine.dispose()
     frontier, nodes = Frontier(0, []), []
-    with sqlite3.connect(file) as database:
-        database.execute("PRAGMA synchronous=OFF")
-        database.executemany(
-            "INSERT INTO leaf (tenant, idx, event_id, commitment, list_id, position) VALUES (?,?,?,?,?,?)",
-            rows(leaves, frontier, nodes),
-        )
-        database.executemany("INSERT INTO node (tenant, level, number, hash) VALUES (?,?,?,?)", nodes)
-        key = Ed25519PrivateKey.generate()
-        origin = origin_of(NAME, TENANT)
-        text = Checkpoint(origin, leaves, frontier.root()).text
-        signature = sign_line(NoteKey(origin, key.public_key().public_bytes_raw()), key.sign(text.encode()))
-        database.execute(
-            "INSERT INTO checkpoint (tenant, size, root, note, key_version) VALUES (?,?,?,?,1)",
-            (TENANT, leaves, frontier.root(), Note(text, (signature,)).whole),
-        )
+    database = await asyncpg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    names = ["tenant", "idx", "event_id", "commitment", "list_id", "position"]
+    await database.copy_records_to_table("leaf", records=rows(leaves, frontier, nodes), columns=names)
+    names = ["tenant", "level", "number", "hash"]
+    await database.copy_records_to_table("node", records=nodes, columns=names)
+    await database.close()
+    key = Ed25519PrivateKey.generate()
+    origin = origin_of(NAME, TENANT)
+    text = Checkpoint(origin, leaves, frontier.root()).text
+    signature = sign_line(NoteKey(origin, key.public_key().public_bytes_raw()), key.sign(text.encode()))
+    engine = open_database(url.render_as_string(hide_password=False))
+    note, root = Note(text, (signature,)).whole, frontier.root()
+    async with engine.begin() as connection:
+        row = {"tenant": TENANT, "size": leaves, "root": root, "note": note, "key_version": 1}
+        await connection.execute(insert(checkpoint), row)
+    await engine.dispose()
 
 
-async def measure(file: Path, leaves: int, proofs: int) -> None:
-    engine = open_database(f"sqlite+aiosqlite:///{file}")
+async def measure(url: URL, leaves: int, proofs: int) -> None:
+    engine = open_database(url.render_as_string(hide_password=False))
     store = LogStore(engine)
     nobody: Any = SimpleNamespace()
     picks = [random.randrange(leaves) for _ in range(proofs)]  # a sample
@@ -88,6 +87,7 @@ async def measure(file: Path, leaves: int, proofs: int) -> None:
                 tree=Tree(store) if fresh else tree,
                 log_keys=nobody,
                 worker_keys=nobody,
+                cert_keys=nobody,
                 log_name=NAME,
             )
             identity = event_id(index)
@@ -106,19 +106,21 @@ async def measure(file: Path, leaves: int, proofs: int) -> None:
     await engine.dispose()
 
 
+async def run(postgres: Postgres, leaves: int, proofs: int) -> None:
+    url = (await postgres.pair("proofs")).data
+    started = time.perf_counter()
+    await build(url, leaves)
+    print(f"{leaves:,} leaves written in {time.perf_counter() - started:.0f} s", flush=True)
+    await measure(url, leaves, proofs)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("folder", type=Path)
     arguments.add_argument("--leaves", type=int, default=10_000_000)
     arguments.add_argument("--proofs", type=int, default=1000)
     given = arguments.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    file = given.folder / f"log-{given.leaves}.db"
-    file.unlink(missing_ok=True)
-    started = time.perf_counter()
-    asyncio.run(build(file, given.leaves))
-    print(f"{given.leaves} leaves written in {time.perf_counter() - started:.0f} s")
-    asyncio.run(measure(file, given.leaves, given.proofs))
+    with postgresql() as postgres:
+        asyncio.run(run(postgres, given.leaves, given.proofs))
 
 
 if __name__ == "__main__":

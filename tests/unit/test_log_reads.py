@@ -46,14 +46,11 @@ class Rows:
             for tile in tiles
         }
 
-    async def checkpoint(self, tenant):
-        return self.head
+    async def witnessed(self, tenant):
+        return self.head, []
 
     async def place_of(self, tenant, event_id):
         return int.from_bytes(event_id)
-
-    async def cosignatures(self, tenant, size):
-        return []
 
 
 @pytest.fixture
@@ -63,7 +60,9 @@ def rows():
 
 @pytest.fixture
 def reader(rows):
-    return LogReader(store=rows, tree=Tree(rows), log_keys=None, worker_keys={}, log_name="log.test")
+    return LogReader(
+        store=rows, tree=Tree(rows), log_keys=None, worker_keys={}, cert_keys=None, log_name="log.test"
+    )
 
 
 @pytest.mark.parametrize("at", [(0, 300), (1, 7), (2, 0)])

@@ -41,8 +41,8 @@ class LogReader:
 
     async def checkpoint(self, tenant: str) -> str:
         """The newest signed head, with what witnesses wrote under it. Raises: NotFound, Unavailable."""
-        head = await self._head(tenant)
-        return head.note + "".join(await self.store.cosignatures(tenant, head.size))
+        head, lines = await self._witnessed(tenant)
+        return head.note + "".join(lines)
 
     async def tile(self, tenant: str, tile: Tile) -> bytes:
         """Hashes of the tree. Raises: NotFound, Unavailable."""
@@ -62,12 +62,11 @@ class LogReader:
         index = await self.store.place_of(tenant, event_id)
         if index is None and not await self.store.is_committed(tenant, event_id):
             raise NotFound("event_not_found")
-        head = await self._head(tenant)
+        head, lines = await self._witnessed(tenant)
         if index is None or index >= head.size:
             raise _not_yet()
         path = await self._path(tenant, index, head)
-        note = head.note + "".join(await self.store.cosignatures(tenant, head.size))
-        return write_proof(index, path, note)
+        return write_proof(index, path, head.note + "".join(lines))
 
     async def _path(self, tenant: str, index: int, head: StoredCheckpoint) -> list[bytes]:
         """A leaf's way up to the signed root, and verified to be one. Raises: LogDamaged, Unavailable."""
@@ -97,6 +96,12 @@ class LogReader:
         ]
         vkeys = [one["vkey"] for one in log]
         return {"log": [*vkeys], "log_versions": [*log], "worker": [*workers], "cert": [*certs]}
+
+    async def _witnessed(self, tenant: str) -> tuple[StoredCheckpoint, list[str]]:
+        found = await self.store.witnessed(tenant)
+        if found is None:
+            raise _not_yet()
+        return found
 
     async def _head(self, tenant: str) -> StoredCheckpoint:
         head = await self.store.checkpoint(tenant)

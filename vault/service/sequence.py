@@ -27,6 +27,10 @@ from vault.store.log import StoredCheckpoint
 from vault.store.sequencing import Lease, LeaseLost, SequencerStore, Window
 
 CHECKPOINT_SECONDS = 10.0
+ROUND_SECONDS = 1.0
+"""Between two rounds of a leader that keeps up: each costs some queries and a commit, however few events."""
+FOLLOW_SECONDS = 0.5
+"""Between two looks of a sequencer that does not lead."""
 LEASE = 5_000_000
 """µs a lease runs: a leader that died is followed after that."""
 RENEW_SECONDS = 1.0
@@ -92,7 +96,7 @@ class Sequencer:
                 done = 0
             if done < BATCH // 2:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 0.2 if self.lease else 0.5)
+                    await asyncio.wait_for(stop.wait(), ROUND_SECONDS if self.lease else FOLLOW_SECONDS)
         await self.close()
 
     async def close(self) -> None:

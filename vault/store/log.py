@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, Select, select, union_all
+from sqlalchemy import Executable, Select, and_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.log.event import entry
@@ -52,21 +52,17 @@ class LogStore:
 
     async def checkpoint(self, tenant: str) -> StoredCheckpoint | None:
         """The newest checkpoint."""
-        c = checkpoint.c
-        newest = (
-            select(c.size, c.root, c.note, c.key_version, c.signed_at)
-            .where(c.tenant == tenant)
-            .order_by(c.size.desc())
-            .limit(1)
-        )
-        rows = await self._rows(newest)
+        rows = await self._rows(_newest(tenant))
         return StoredCheckpoint(*rows[0]) if rows else None
 
-    async def cosignatures(self, tenant: str, size: int) -> list[str]:
-        """The lines that witnesses put under the checkpoint of this size."""
-        c = cosignature.c
-        lines = select(c.line).where(c.tenant == tenant, c.size == size).order_by(c.witness)
-        return [row[0] for row in await self._rows(lines)]
+    async def witnessed(self, tenant: str) -> tuple[StoredCheckpoint, list[str]] | None:
+        """The newest checkpoint, and the lines that witnesses put under it."""
+        newest, c = _newest(tenant).subquery(), cosignature.c
+        under = and_(c.tenant == tenant, c.size == newest.c.size)
+        rows = await self._rows(select(newest, c.line).outerjoin(cosignature, under).order_by(c.witness))
+        if not rows:
+            return None
+        return StoredCheckpoint(*rows[0][:-1]), [row.line for row in rows if row.line is not None]
 
     async def leaves(self, tenant: str, first: int, count: int) -> list[Leaf]:
         """Up to `count` leaves from `first` on, in order. Fewer when the tree ends, or has a hole."""
@@ -118,6 +114,12 @@ class LogStore:
         with failures.statements():
             async with self._reads.connect() as connection:
                 return (await connection.execute(statement)).all()
+
+
+def _newest(tenant: str) -> Select[Any]:
+    c = checkpoint.c
+    some = select(c.size, c.root, c.note, c.key_version, c.signed_at).where(c.tenant == tenant)
+    return some.order_by(c.size.desc()).limit(1)
 
 
 def leaves_of(tenant: str) -> Select[Any]:

@@ -1,0 +1,43 @@
+"""What the benchmarks run on: a PostgreSQL that syncs every commit, an OpenBao, a vault with two tenants."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from keys.devserver import DevServer
+from keys.identity import write_identity
+from keys.provision import provision_tenant
+from tests.plugins.bao import set_up
+from tests.plugins.postgres import Postgres, started
+from tests.plugins.service import _built, _postgresql
+from tests.plugins.world import World
+
+
+@contextmanager
+def postgresql() -> Iterator[Postgres]:
+    """As in production but for its size: what is committed is on the disk. Statements are not logged."""
+    with started(log_statement="none", shared_buffers="512MB", max_wal_size="4GB") as server:
+        yield server
+
+
+@asynccontextmanager
+async def vault(pool_size: int = 2048) -> AsyncIterator[World]:
+    """A vault on both servers, founded and left: databases, settings and secrets are there, nothing runs."""
+    with (
+        postgresql() as postgres,
+        tempfile.TemporaryDirectory(prefix="strongroom-bench-") as folder,
+        DevServer(Path(folder) / "bao").start() as bao,
+    ):
+        made = set_up(bao)
+        provision_tenant(bao.admin, "globex", ["pan"])
+        identities = Path(folder) / "identities"
+        identities.mkdir()
+        for name, identity in made.identities.items():
+            write_identity(identities / f"{name}.json", identity)
+        state = Path(folder) / "sequencer-state"
+        databases = await _postgresql(postgres)
+        built = _built(databases, identities, bao, pool_size=pool_size, sequencer_state=state)
+        async with World(*built, bao) as world:
+            pass
+        yield world
