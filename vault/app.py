@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from keys.keystore import CANARY
+from keys.policies import worker_key
 from keys.pool import Pool
 from vault import metrics
 from vault.alarms import raise_alarm
@@ -24,6 +25,7 @@ from vault.api.log import LogApi
 from vault.api.operation import Endpoints
 from vault.api.operations import add_operations
 from vault.api.problems import Net, on_http_error, on_service_error
+from vault.api.proposals import ProposalsApi
 from vault.api.reveal import RevealApi
 from vault.api.rules import RulesApi
 from vault.api.system import SystemApi
@@ -47,6 +49,8 @@ from vault.service.limiter import Limiter
 from vault.service.log_reads import LogReader, bodies
 from vault.service.parts import Audit, Ingest, Reveal
 from vault.service.passphrase import AgeFile
+from vault.service.proposed import Proposed
+from vault.service.provenance import Provenance
 from vault.service.rights import with_rights_of_now
 from vault.service.search import search
 from vault.service.tokenize import tokenize
@@ -56,6 +60,7 @@ from vault.settings import SEQUENCER, Settings
 from vault.store.backlog import Backlog
 from vault.store.ledger import Ledger
 from vault.store.log import LogStore
+from vault.store.proposals import Proposals, RecentLists
 from vault.store.sequencing import SequencerStore
 from vault.witnessing import build_lag_watch
 
@@ -241,9 +246,12 @@ def _control(plane: Base, settings: Settings) -> Running:
         verifier.close()
         await plane.stop()
 
-    return Running(
-        plane, {"control": api, "rules": RulesApi(plane.authenticator, control)}, start, stop, plane.ready
-    )
+    apis = {
+        "control": api,
+        "proposals": ProposalsApi(plane.authenticator, control),
+        "rules": RulesApi(plane.authenticator, control),
+    }
+    return Running(plane, apis, start, stop, plane.ready)
 
 
 def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> tuple[tokens.Desk, Control]:
@@ -271,11 +279,20 @@ def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> 
         index_keys=plane.transit,
         hasher=verifier,
         log=parts.log,
+        proposed=_proposed(plane),
         announce=plane.announcer.announce,
         now=parts.now,
         random=parts.random,
     )
     return desk, control
+
+
+def _proposed(plane: Base) -> Proposed:
+    """Proposals count by what control's own workers signed, and nobody else's."""
+    lists = RecentLists(plane.data)
+    own = PublicKeys(plane.transit, worker_key("control"), clock=time.monotonic)
+    provenance = Provenance(lists, ListVerifier(lists, {"control": own}))
+    return Proposed(Proposals(plane.data), provenance, alarm=raise_alarm)
 
 
 _BUILDERS: dict[str, Callable[[Base, Settings], Running]] = {

@@ -158,7 +158,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     | {"INSERT register", "INSERT credential_secret", "INSERT used_jti", "INSERT standing"}
     | {f"UPDATE standing.{name}" for name in ("seq", "document", "signature", "key_version")}
     | {"INSERT proposal", "INSERT proposal_end"}
-    | _every("credential_secret", "proposal", "proposal_end"),
+    | _every("credential_secret", "proposal", "proposal_end", "event", "signed_list", "worker"),
     ("data", "strongroom_audit"): PLANE | LOG | _every("event", "signed_list", "worker"),
     ("data", "strongroom_sequencer"): LOG
     | _every("signed_list", "worker", "sequencer_lease")

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -23,13 +23,21 @@ from vault.service.amend import Control
 from vault.service.authenticate import Authenticator
 from vault.service.authority_keys import PublicKeys
 from vault.service.client_secrets import SecretVerifier
-from vault.service.credentials import Issued, NewCredential, create
+from vault.service.credentials import NewCredential, create
 from vault.service.failed_logins import FailedLogins
+from vault.service.issuing import Issued
 from vault.service.limiter import Limiter, Rate
+from vault.service.proposals import Waiting, approve
+from vault.service.proposed import Proposed
+from vault.service.provenance import Provenance
 from vault.service.registers import Registers
 from vault.service.tenants import found
 from vault.service.tokens import PER_ADDRESS, PER_CLIENT, Desk
+from vault.service.verified_lists import ListVerifier
+from vault.store.events import StoredEvent
 from vault.store.failures import Clash
+from vault.store.proposals import ProposalEnd, StoredProposal
+from vault.store.sequencing import StoredEntry, StoredList, StoredWorker
 
 ISSUER = "https://vault.example.in"
 ENDPOINT = f"{ISSUER}/oauth2/token"
@@ -73,7 +81,10 @@ class FakeAuthorityStore:
         self.registers: dict[tuple[str, int], StoredRegister] = {}
         self.secrets: dict[tuple[str, str, str], str] = {}
         self.jtis: dict[tuple[str, bytes], int] = {}
-        self.lists: list[SignedList] = []
+        self.written: list[SignedList] = []
+        self.proposals: dict[tuple[str, bytes], StoredProposal] = {}
+        self.ends: dict[tuple[str, bytes], ProposalEnd] = {}
+        self.workers: dict[bytes, StoredWorker] = {}
         self.rivals: deque[Callable[[], Awaitable[object]]] = deque()
         self.down: ServiceError | None = None
         self.delay = 0.0
@@ -113,12 +124,67 @@ class FakeAuthorityStore:
         """Every committed event, in short."""
         return [
             {"verb": d.verb, "decision": d.decision, "reason": d.reason, **d.detail}
-            for d in (event.draft for signed in self.lists for event in signed.events)
+            for d in (event.draft for signed in self.written for event in signed.events)
         ]
+
+    async def find(self, tenant: str, proposal_id: bytes) -> StoredProposal | None:
+        self._check()
+        return self.proposals.get((tenant, proposal_id))
+
+    async def open(self, tenant: str, *, now: int) -> list[StoredProposal]:
+        self._check()
+        waits = [key for key in self.proposals if key[0] == tenant and key not in self.ends]
+        return [self.proposals[key] for key in waits if self.proposals[key].expires_at > now]
+
+    async def end(self, tenant: str, proposal_id: bytes) -> str | None:
+        end = self.ends.get((tenant, proposal_id))
+        return end.act if end else None
+
+    async def event(self, tenant: str, event_id: bytes) -> StoredEvent | None:
+        for signed in self._of(tenant):
+            for one in signed.events:
+                if one.event_id == event_id:
+                    place = signed.heading.list_id
+                    return StoredEvent(event_id, one.commitment, one.salt, one.body, place)
+        return None
+
+    async def told_since(self, tenant: str, event_id: bytes) -> Sequence[bytes]:
+        events = (event for signed in self._of(tenant) for event in signed.events)
+        return [e.body for e in events if e.event_id > event_id and e.draft.decision == "allow"]
+
+    async def lists(self, tenant: str, list_ids: Sequence[bytes]) -> list[StoredList]:
+        return [_row(signed) for signed in self._of(tenant) if signed.heading.list_id in list_ids]
+
+    async def lists_at(self, tenant: str, places: Sequence[tuple[bytes, int]]) -> list[StoredList]:
+        rows = map(_row, self._of(tenant))
+        return [row for row in rows if (row.chain, row.seq) in places]
+
+    async def entries(self, tenant: str, list_ids: Sequence[bytes]) -> Mapping[bytes, list[StoredEntry]]:
+        return {
+            signed.heading.list_id: [
+                StoredEntry(i, event.event_id, event.commitment) for i, event in enumerate(signed.events)
+            ]
+            for signed in self._of(tenant)
+            if signed.heading.list_id in list_ids
+        }
+
+    async def worker(self, worker_id: bytes) -> StoredWorker | None:
+        return self.workers.get(worker_id)
+
+    def _of(self, tenant: str) -> list[SignedList]:
+        return [signed for signed in self.written if signed.heading.tenant == tenant]
 
     def _check(self) -> None:
         if self.down is not None:
             raise self.down
+
+
+def _row(signed: SignedList) -> StoredList:
+    heading = signed.heading
+    return StoredList(
+        heading.list_id, heading.worker_id, heading.chain, heading.seq, heading.previous, len(signed.events),
+        signed.signature,
+    )  # fmt: skip
 
 
 class FakeAuthorityUnit:
@@ -129,6 +195,8 @@ class FakeAuthorityUnit:
         self._registers: dict[tuple[str, int], StoredRegister] = {}
         self._secrets: dict[tuple[str, str, str], str] = {}
         self._lists: list[SignedList] = []
+        self._proposals: dict[tuple[str, bytes], StoredProposal] = {}
+        self._ends: dict[tuple[str, bytes], ProposalEnd] = {}
 
     async def __aenter__(self) -> Self:
         self._store._check()
@@ -150,6 +218,14 @@ class FakeAuthorityUnit:
     async def put_secret(self, tenant: str, credential: str, *, sha256: str, secret_hash: str) -> None:
         self._secrets[tenant, credential, sha256] = secret_hash
 
+    async def add_proposal(self, tenant: str, new: StoredProposal) -> None:
+        self._proposals[tenant, new.proposal_id] = new
+
+    async def end_proposal(self, tenant: str, end: ProposalEnd, *, event_id: bytes) -> None:
+        if (tenant, end.proposal_id) in self._store.ends:
+            raise Clash
+        self._ends[tenant, end.proposal_id] = end
+
     async def add_list(self, signed: SignedList) -> None:
         self._lists.append(signed)
 
@@ -157,7 +233,9 @@ class FakeAuthorityUnit:
         self._store._check()
         self._store.registers |= self._registers
         self._store.secrets |= self._secrets
-        self._store.lists += self._lists
+        self._store.written += self._lists
+        self._store.proposals |= self._proposals
+        self._store.ends |= self._ends
 
 
 class World:
@@ -172,8 +250,12 @@ class World:
         self._seeds = count()
         self.hasher = SecretVerifier(random=self.random)
         self.registers = self.another_worker()
-        log = LogWriter(WorkerKey("control", bytes(16), START), now=self.clock.now, random=self.random)
+        self.worker = WorkerKey("control", bytes(16), START)
+        log = LogWriter(self.worker, now=self.clock.now, random=self.random)
+        own = {"control": PublicKeys(self.ring, "worker-control", clock=self.clock.monotonic)}
+        verifier = ListVerifier(self.store, own)
         self.control = Control(
+            proposed=Proposed(self.store, Provenance(self.store, verifier), alarm=self.alarm),
             registers=self.registers, store=self.store, signer=self.ring, hasher=self.hasher, log=log,
             index_keys=self.ring, announce=self.announce, now=self.clock.now, random=self.random,
         )  # fmt: skip
@@ -217,21 +299,44 @@ class World:
             now=self.clock.now,
         )  # fmt: skip
 
-    async def found(self, tenant: str = "acme") -> Issued:
+    async def enrol(self, worker: WorkerKey | None = None, *, key: str = "worker-control") -> None:
+        """Endorse a process's signing key, this control plane's unless another is given."""
+        one = worker or self.worker
+        version, endorsement = await self.ring.sign(key, one.endorsement_message)
+        self.store.workers[one.worker_id] = StoredWorker(
+            one.worker_id, one.plane, one.public, one.started_at, version, endorsement
+        )
+
+    async def found(self, tenant: str = "acme") -> tuple[Issued, Issued]:
+        """Two administrators: Asha has `admin`, Zoya `admin2`."""
+        await self.enrol()
         return await found(
-            tenant, name="admin", person="Asha", policy=POLICY, operator=self.admin(tenant, "operator"),
+            tenant, persons=("Asha", "Zoya"), policy=POLICY, operator=self.admin(tenant, "operator"),
             control=self.control,
         )  # fmt: skip
 
-    def admin(self, tenant: str = "acme", name: str = "admin", *grants: str) -> Caller:
+    def admin(self, tenant: str = "acme", name: str = "admin", *grants: str, person: str = "Asha") -> Caller:
         held = tuple(parse_grant(text) for text in grants or ("credentials", "policy"))
-        return Caller(tenant, f"{tenant}.{name}", "Asha", held, "client_secret_basic", "10.0.0.1", "req_1")
+        return Caller(tenant, f"{tenant}.{name}", person, held, "client_secret_basic", "10.0.0.1", "req_1")
+
+    def second(self, tenant: str = "acme") -> Caller:
+        """The other administrator."""
+        return self.admin(tenant, "admin2", person="Zoya")
+
+    async def agreed(self, done: Issued | Waiting) -> Issued:
+        """What was done or, where it waits for a second person, what is done once that person approves."""
+        if isinstance(done, Issued):
+            return done
+        name, digest = done.open.name, done.open.proposal.sha256
+        approved = await approve(name, digest, self.second(done.open.proposal.tenant), self.control)
+        assert approved.issued is not None
+        return approved.issued
 
     async def credential(
         self, name: str, *grants: str, public_key: bytes | None = None, expires_at: int | None = None
     ) -> Issued:
         new = NewCredential(name, "Ravi", grants, expires_at=expires_at, public_key=public_key)
-        return await create(new, self.admin(), self.control)
+        return await self.agreed(await create(new, self.admin(), self.control))
 
     async def forge(
         self, register: Register, *, at: tuple[str, int] | None = None, signed: bool = True

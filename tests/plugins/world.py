@@ -35,7 +35,7 @@ PEOPLE: dict[str, Sequence[str]] = {
     "auditor": ["events"],
     "office": ["erase"],
 }
-"""The credentials every tenant has beside its `admin`, and what each may do."""
+"""The credentials every tenant has beside `admin` and `admin2`, and what each may do."""
 
 BANK = {"number": "123456789012", "ifsc": "HDFC0000123", "holder": "Asha Rao"}
 
@@ -116,10 +116,10 @@ class World:
         return {f"STRONGROOM_{name}": value for name, value in told.items()}
 
     async def hire(self, name: str, grants: Sequence[str], *, tenant: str = "acme", **more: Any) -> str:
-        """A new credential; answers its id."""
+        """A new credential, by two administrators where its grants take two; answers its id."""
         body = {"name": name, "person": f"Person {name}", "grants": list(grants), **more}
-        done = await self.post("/v1/credentials", body, who="admin", tenant=tenant)
-        assert done.status_code == 201, done.text
+        done = await self.ordered("/v1/credentials", body, tenant=tenant)
+        assert done.status_code in (200, 201), done.text
         self.secrets[done.json()["credential"]] = done.json().get("client_secret", "")
         return str(done.json()["credential"])
 
@@ -127,6 +127,14 @@ class World:
         """Put retention rules in force."""
         done = await self.post("/v1/retention/apply", {"toml": toml}, who="admin", tenant=tenant)
         assert done.status_code == 200, done.text
+
+    async def ordered(self, path: str, body: Any, *, tenant: str = "acme") -> httpx.Response:
+        """A change of authority by `admin`; what takes two persons is approved by `admin2`."""
+        done = await self.post(path, body, who="admin", tenant=tenant)
+        if done.status_code != 202:
+            return done
+        approval = f"/v1/proposals/{done.json()['proposal_id']}/approve"
+        return await self.post(approval, {"sha256": done.json()["sha256"]}, who="admin2", tenant=tenant)
 
     async def bearer(self, who: str, tenant: str = "acme", scope: str | None = None) -> dict[str, str]:
         """The header of a credential's access token."""
@@ -236,8 +244,7 @@ class World:
         try:
             issued = await tenants.found(
                 tenant,
-                name="admin",
-                person="Ada Admin",
+                persons=("Ada Admin", "Zoe Second"),
                 policy=parse_toml(DEFAULT.read_text()),
                 operator=operator,
                 control=control,
@@ -245,8 +252,9 @@ class World:
         finally:
             verifier.close()
             await plane.stop()
-        assert issued.secret is not None
-        self.secrets[issued.entry.id] = issued.secret.reveal()
+        for one in issued:
+            assert one.secret is not None
+            self.secrets[one.entry.id] = one.secret.reveal()
 
 
 async def until(ask: Callable[[], Awaitable[httpx.Response]], status: int) -> httpx.Response:

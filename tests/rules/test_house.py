@@ -155,9 +155,9 @@ def test_plaintext_leaves_its_wrapper_where_it_was_reviewed():
     }
     inside = {name for name in callers if not name.startswith(("vault/cli/", "vault/demo/"))}
     assert inside == {
-        "vault/api/control.py", "vault/api/reveal.py", "vault/service/assertions.py",
-        "vault/service/client_secrets.py", "vault/service/detokenize.py", "vault/service/idempotency.py",
-        "vault/store/wall.py",
+        "vault/api/export.py", "vault/api/reveal.py", "vault/api/shown.py", "vault/service/assertions.py",
+        "vault/service/client_secrets.py", "vault/service/detokenize.py", "vault/service/export.py",
+        "vault/service/idempotency.py", "vault/service/passphrase.py", "vault/store/wall.py",
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ async def consenting(service: World) -> World:
         'opens = { contact = "masked" }\ntitle = "Marketing, and showing a business to others"',
     )
     await service.hire("backend", ["consent", "notices"])
-    applied = await service.post("/v1/policy/apply", {"toml": toml}, who="admin")
+    applied = await service.ordered("/v1/policy/apply", {"toml": toml})
     assert applied.status_code == 200, applied.text
     published = await service.post("/v1/notices", NOTICE, who="backend")
     assert published.status_code == 201, published.text

@@ -39,6 +39,9 @@ def test_from_nothing_to_two_tenants(bao, tmp_path, told, monkeypatch, capsys):
         told(**{f"{name}_url": f"sqlite+aiosqlite:///{tmp_path}/{name}.db"})
     setup = ["provision", "--vault-addr", bao.addr, "--mount", "by_hand", "--out", str(ids)]
     found = ["--tenant", "acme", "--person", "Asha Rao", "--admin-file", str(admin)]
+    assert run(capsys, *setup, *found)[0] == 2  # nobody is both administrators
+    assert run(capsys, *setup, *found, "--second-person", "ASHA  RAO")[0] == 1
+    found += ["--second-person", "Vikram Shah"]
 
     status, _, said = run(capsys, *setup, *found)
     assert status == 1
@@ -47,24 +50,33 @@ def test_from_nothing_to_two_tenants(bao, tmp_path, told, monkeypatch, capsys):
     status, report, said = run(capsys, *setup, *found)
     assert (status, report["created"]) == (0, [])
     assert report["tenant"]["administrator"] == "acme.admin"
+    assert report["tenant"]["second_administrator"] == "acme.admin2"
+    second = tmp_path / "admin2"
+    assert second.read_text().startswith("acme.admin2:srs_")
     assert {path.stem for path in ids.iterdir()} == set(IDENTITIES)
     client, _, secret = admin.read_text().strip().partition(":")
     assert client == "acme.admin"
     assert secret not in said
     assert bao.root_token not in said
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (admin, *ids.iterdir())} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (admin, second, *ids.iterdir())} == {0o600}
     again = run(capsys, *setup, *found)[1]["tenant"]
     assert "nothing was changed" in again["state"]
     assert admin.read_text() == f"{client}:{secret}\n"
 
     told(vault_addr=bao.addr, vault_mount="by_hand", identities=ids)
     monkeypatch.delenv("VAULT_TOKEN")
-    made = run(capsys, "tenants", "create", "globex", "--person", "G", "--secret-file", str(tmp_path / "g"))
+    files = ["--secret-file", str(tmp_path / "g"), "--second-secret-file", str(tmp_path / "h")]
+    made = run(capsys, "tenants", "create", "globex", "--person", "G", "--second-person", "H", *files)
     assert (made[0], made[1]["administrator"]) == (0, "globex.admin")
+    added = run(
+        capsys, "tenants", "administrator", "globex", "--person", "I", "--secret-file", str(tmp_path / "i")
+    )
+    assert (added[0], added[1]["administrator"]) == (0, "globex.admin3")
+    assert (tmp_path / "i").read_text().startswith("globex.admin3:srs_")
     assert run(capsys, "tenants", "keys", "globex", "pan")[1]["created"] == ["key bidx-globex-pan"]
     assert run(capsys, "tenants", "keys", "globex", "pan")[1]["created"] == []
     listed = run(capsys, "tenants", "list")[1]["tenants"]
-    assert [(one["tenant"], one["active_credentials"]) for one in listed] == [("acme", 1), ("globex", 1)]
+    assert [(one["tenant"], one["active_credentials"]) for one in listed] == [("acme", 2), ("globex", 3)]
     status, report, _ = run(capsys, "doctor")
     assert (status, report["ok"]) == (0, True)
     assert {one["state"] for one in report["findings"]} == {"ok"}

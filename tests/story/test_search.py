@@ -22,7 +22,7 @@ async def test_search_is_closed_until_the_policy_opens_it(service: World):
     assert (closed.status_code, closed.json()["code"]) == (403, "policy_denied")
 
     for tenant in ("acme", "globex"):
-        applied = await service.post("/v1/policy/apply", {"toml": OPENED}, who="admin", tenant=tenant)
+        applied = await service.ordered("/v1/policy/apply", {"toml": OPENED}, tenant=tenant)
         assert applied.status_code == 200, applied.text
     await asyncio.sleep(1)  # by when every worker has seen it
     made = await service.tokenize([("pan", "ABCPE1234F"), ("pan", "ABCPE1234F"), ("pan", "XYZPE1234K")])

@@ -242,7 +242,7 @@ async def test_revoking_takes_effect_on_tokens_already_out(world, pay):
 async def test_rotating_takes_effect_on_tokens_already_out(world, pay):
     """A token bought with the old secret ends with it; one bought with the new works."""
     token = await buy(world, pay)
-    new = await rotate("acme.pay", world.admin(), world.control)
+    new = await world.agreed(await rotate("acme.pay", world.admin(), world.control))
     await turned_away(world, token, "credential_inactive")
     await enter(world, await buy(world, new))
 
@@ -252,7 +252,7 @@ async def test_grants_are_read_anew_with_each_request(world, pay):
     token, door = await buy(world, pay), world.authenticator("reveal")
     await ungrant("acme.pay", ["detokenize:payment@payment"], world.admin(), world.control)
     assert [str(g) for g in (await enter(world, token, door=door)).grants] == ["inspect"]
-    await grant("acme.pay", ["search:payment"], world.admin(), world.control)
+    await world.agreed(await grant("acme.pay", ["search:payment"], world.admin(), world.control))
     assert [str(g) for g in (await enter(world, token, door=door)).grants] == ["inspect", "search:payment"]
 
 

@@ -71,7 +71,8 @@ def test_no_option_takes_a_secret():
     ]
     secret = re.compile(r"secret|token|password")
     taken = {one for one in options if secret.search(one)}
-    assert taken == {"--token-file", "--secret-file", "--passwords", "--secret-id-days", "--token"}
+    files = {"--token-file", "--secret-file", "--second-secret-file"}
+    assert taken == files | {"--passwords", "--secret-id-days", "--token"}
     assert "--token" not in {p.opts[0] for p in get_command(app).commands["provision"].params}
 
 

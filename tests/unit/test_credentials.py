@@ -45,13 +45,13 @@ async def test_the_secret_is_kept_only_as_argon2id(world):
     assert len(secret) == 56
     stored = world.store.secrets["acme", "acme.pay", issued.entry.secret_sha256]
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    everything = repr([world.store.registers, world.store.secrets, world.store.lists, issued])
+    everything = repr([world.store.registers, world.store.secrets, world.store.written, issued])
     assert secret not in everything
 
 
 async def test_each_change_is_one_version_and_one_event(world):
     """Register and event are committed together, and the event says what was changed."""
-    await world.credential("pay", "detokenize:payment@payment")
+    await world.credential("pay", "erase@payment")
     await grant("acme.pay", ["inspect"], world.admin(), world.control)
     await ungrant("acme.pay", ["inspect"], world.admin(), world.control)
     await rotate("acme.pay", world.admin(), world.control)
@@ -59,7 +59,7 @@ async def test_each_change_is_one_version_and_one_event(world):
     told = [(e["action"], e["register"], e.get("grants")) for e in world.store.events()]
     assert told == [
         ("found", 1, None),
-        ("create", 2, "detokenize:payment@payment"),
+        ("create", 2, "erase@payment"),
         ("grant", 3, "inspect"),
         ("ungrant", 4, "inspect"),
         ("rotate", 5, None),
@@ -108,10 +108,10 @@ async def test_revoked_stays_revoked(world):
 
 
 async def test_a_tenant_keeps_an_administrator(world):
-    """The last credential that can manage credentials cannot be revoked; with a second one it can."""
-    await unchanged(world, Conflict, "last_administrator", revoke("acme.admin", world.admin(), world.control))
-    await world.credential("deputy", "credentials")
-    await revoke("acme.admin", world.admin(), world.control)
+    """One of two credentials that can manage credentials can be revoked; the last one cannot."""
+    await revoke("acme.admin", world.second(), world.control)
+    last = revoke("acme.admin2", world.second(), world.control)
+    await unchanged(world, Conflict, "last_administrator", last)
 
 
 @pytest.mark.parametrize("text", ["everything", "detokenize", "detokenize:gambling", "tokenize:payment"])
@@ -153,7 +153,7 @@ async def test_of_two_changes_at_once_both_are_kept(world):
     world.store.rivals.append(lambda: world.credential("rival", "inspect"))
     await world.credential("pay", "inspect")
     entries = await listing(world.admin(), world.control)
-    assert [entry.id for entry in entries] == ["acme.admin", "acme.pay", "acme.rival"]
+    assert [entry.id for entry in entries] == ["acme.admin", "acme.admin2", "acme.pay", "acme.rival"]
 
 
 async def test_a_change_on_another_worker_is_built_upon(world):
@@ -163,7 +163,7 @@ async def test_a_change_on_another_worker_is_built_upon(world):
     await create(NewCredential("there", "Ravi", ["inspect"]), world.admin(), there)
     await world.credential("here", "inspect")
     entries = await listing(world.admin(), world.control)
-    assert [entry.id for entry in entries] == ["acme.admin", "acme.here", "acme.there"]
+    assert [entry.id for entry in entries] == ["acme.admin", "acme.admin2", "acme.here", "acme.there"]
 
 
 async def test_a_grant_cannot_race_a_revocation(world):
@@ -207,18 +207,29 @@ async def test_outages_change_nothing(world):
 
 
 async def test_a_tenant_is_founded_once(world):
-    """Its first credential manages credentials and policy, and can open nothing."""
-    entry = (await world.registers.of("acme")).entries["acme.admin"]
-    assert [str(g) for g in entry.grants] == ["credentials", "policy"]
+    """Its first two credentials are two persons'; they manage credentials and policy, and can open nothing."""
+    entries = (await world.registers.of("acme")).entries
+    assert [entry.person for entry in entries.values()] == ["Asha", "Zoya"]
+    assert [[str(g) for g in entry.grants] for entry in entries.values()] == [["credentials", "policy"]] * 2
     with pytest.raises(Conflict) as caught:
         await world.found("acme")
     assert caught.value.code == "tenant_exists"
     for tenant in ("", "Acme", "a.b", "x" * 33):
         with pytest.raises(BadRequest):
             await found(
-                tenant, name="admin", person="Asha", policy=POLICY, operator=world.admin(),
+                tenant, persons=("Asha", "Zoya"), policy=POLICY, operator=world.admin(),
                 control=world.control,
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("second", ["Asha", "asha", "ASHA"])
+async def test_a_tenant_is_not_founded_by_one_person_twice(world, second):
+    """However the name is spelled the second time."""
+    with pytest.raises(BadRequest) as caught:
+        await found(
+            "other", persons=("Asha", second), policy=POLICY, operator=world.admin(), control=world.control
+        )
+    assert caught.value.code == "same_person"
 
 
 async def test_a_policy_in_force_is_the_signed_one(world):

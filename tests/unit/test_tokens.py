@@ -185,7 +185,7 @@ async def test_an_unknown_client_costs_as_much_as_a_known_one(world, pay):
 
 async def test_a_rotated_secret_stops_at_once(world, pay):
     """The old secret buys nothing more, the new one does."""
-    new = await rotate("acme.pay", world.admin(), world.control)
+    new = await world.agreed(await rotate("acme.pay", world.admin(), world.control))
     assert (await refused(world, by_post(pay))).error == "invalid_client"
     assert (await ask(world, by_post(new))).plane == "reveal"
 

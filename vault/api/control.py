@@ -15,15 +15,16 @@ from vault.api.bodies import (
     RotateBody,
     decode,
 )
+from vault.api.proposals import waiting
+from vault.api.shown import change, credential, issued
 from vault.errors import BadRequest, ServiceError
-from vault.log.event import timestamp
-from vault.model.register import CredentialEntry
-from vault.policy.diff import Change
 from vault.policy.rules import Policy, to_dict
 from vault.service import credentials, tenants, tokens
 from vault.service.amend import Control
 from vault.service.authenticate import Authenticator
+from vault.service.issuing import Issued
 from vault.service.oauth import LARGEST_FORM, OAuthError
+from vault.service.proposals import Waiting
 
 
 class ControlApi:
@@ -50,7 +51,7 @@ class ControlApi:
         return answer
 
     async def create(self, request: Request) -> Response:
-        """A new credential; its secret is in this answer and nowhere else."""
+        """A new credential, its secret in this answer and nowhere else; 202 when it takes two persons."""
         caller = await edge.caller(request, self._authenticator)
         body: NewCredentialBody = decode(await edge.read_body(request), NewCredentialBody)
         new = credentials.NewCredential(
@@ -60,35 +61,34 @@ class ControlApi:
             edge.read_time(body.expires, "expires"),
             _public_key(body.public_key),
         )
-        issued = await credentials.create(new, caller, self._control)
-        return edge.answer(_issued(issued), 201)
+        return _done(await credentials.create(new, caller, self._control), 201)
 
     async def listing(self, request: Request) -> Response:
         """Every credential of the tenant, revoked ones too."""
         caller = await edge.caller(request, self._authenticator)
         entries = await credentials.listing(caller, self._control)
-        return edge.answer({"credentials": [_entry(entry) for entry in entries]})
+        return edge.answer({"credentials": [credential(entry) for entry in entries]})
 
     async def grant(self, request: Request) -> Response:
-        """Add grants."""
+        """Add grants; 202 when that takes two persons."""
         caller = await edge.caller(request, self._authenticator)
         body: GrantsBody = decode(await edge.read_body(request), GrantsBody)
         name = request.path_params["credential"]
-        return edge.answer(_entry(await credentials.grant(name, body.grants, caller, self._control)))
+        return _done(await credentials.grant(name, body.grants, caller, self._control))
 
     async def ungrant(self, request: Request) -> Response:
         """Take grants away."""
         caller = await edge.caller(request, self._authenticator)
         body: GrantsBody = decode(await edge.read_body(request), GrantsBody)
         name = request.path_params["credential"]
-        return edge.answer(_entry(await credentials.ungrant(name, body.grants, caller, self._control)))
+        return edge.answer(credential(await credentials.ungrant(name, body.grants, caller, self._control)))
 
     async def revoke(self, request: Request) -> Response:
         """End a credential for ever."""
         caller = await edge.caller(request, self._authenticator)
         decode(await edge.read_body(request), EmptyBody)
         name = request.path_params["credential"]
-        return edge.answer(_entry(await credentials.revoke(name, caller, self._control)))
+        return edge.answer(credential(await credentials.revoke(name, caller, self._control)))
 
     async def rotate(self, request: Request) -> Response:
         """A new secret, or a new public key; the old one stops at once."""
@@ -96,14 +96,16 @@ class ControlApi:
         body: RotateBody = decode(await edge.read_body(request), RotateBody)
         name = request.path_params["credential"]
         key = _public_key(body.public_key)
-        return edge.answer(_issued(await credentials.rotate(name, caller, self._control, public_key=key)))
+        return _done(await credentials.rotate(name, caller, self._control, public_key=key))
 
     async def apply(self, request: Request) -> Response:
         """Put another policy in force."""
         caller = await edge.caller(request, self._authenticator)
         body: PolicyBody = decode(await edge.read_body(request), PolicyBody)
         applied = await tenants.apply_policy(body.toml, caller, self._control, base=body.base)
-        changes = [_change(change) for change in applied.changes]
+        if isinstance(applied, Waiting):
+            return edge.answer(waiting(applied), 202)
+        changes = [change(one) for one in applied.changes]
         return edge.answer({"hash": applied.policy.hash, "changes": changes})
 
 
@@ -123,30 +125,11 @@ def _refused(refusal: OAuthError) -> Response:
     return response
 
 
-def _issued(issued: credentials.Issued) -> dict[str, object]:
-    secret = {"client_secret": issued.secret.reveal()} if issued.secret is not None else {}
-    return _entry(issued.entry) | secret
-
-
-def _entry(entry: CredentialEntry) -> dict[str, object]:
-    return {
-        "credential": entry.id,
-        "person": entry.person,
-        "grants": [str(grant) for grant in entry.grants],
-        "status": entry.status,
-        "created": timestamp(entry.created_at),
-        "expires": timestamp(entry.expires_at) if entry.expires_at is not None else None,
-        "authentication": "private_key_jwt" if entry.public_key is not None else "client_secret",
-    }
-
-
-def _change(change: Change) -> dict[str, str]:
-    return {
-        "where": change.where,
-        "before": change.before,
-        "after": change.after,
-        "effect": change.effect,
-    }
+def _done(done: Issued | Waiting, status: int = 200) -> Response:
+    """What was done, or 202: what waits for a second person."""
+    if isinstance(done, Waiting):
+        return edge.answer(waiting(done), 202)
+    return edge.answer(issued(done), status)
 
 
 def _public_key(text: str | None) -> bytes | None:

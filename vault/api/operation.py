@@ -28,7 +28,11 @@ class Operation:
     """Whether it is called without an access token."""
     media: str = "application/json"
     """What the good answer is."""
+    also: tuple[str, ...] = ()
+    """Other media that the good answer may be, for who asks for them."""
     example: Any = None
     """A request, where vault/api/examples.py has none."""
     answer: Any = None
     """The good answer, likewise."""
+    accepted: Any = None
+    """What it answers, 202, when it takes a second person first."""

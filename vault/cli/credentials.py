@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from keys.identity import write_private
 from vault.cli import access
-from vault.cli.console import AsJson, aside, flat, pairs, print_json, print_raw, print_table, screen
+from vault.cli.console import AsJson, print_json, print_table
 from vault.cli.failures import CommandError
 from vault.cli.http import Api
+from vault.cli.proposals import say_waits
+from vault.cli.secrets import SecretFile, assert_new, show_entry
 
 PLANE = "control"
 app = typer.Typer(no_args_is_help=True, help="Credentials of the services that call the vault.")
@@ -22,10 +23,6 @@ GivenGrants = Annotated[list[str], typer.Argument(help=_GRANT)]
 Expires = Annotated[str | None, typer.Option(help="When it ends, such as 2027-01-31T00:00:00Z.")]
 PublicKey = Annotated[
     str | None, typer.Option("--public-key", help="x of an Ed25519 JWK: authenticate by private_key_jwt.")
-]
-SecretFile = Annotated[
-    Path | None,
-    typer.Option("--secret-file", help="Write `client_id:secret` here (0600), not to the screen."),
 ]
 
 
@@ -40,11 +37,11 @@ def create(
     secret_file: SecretFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a credential. Its secret is shown once, now.
+    """Make a credential. Its secret is shown once, now; or it is proposed, when its grants take two persons.
 
     Example: strongroom credentials create payouts --person "Asha Rao" --grant detokenize:payment@payment
     """
-    _assert_new(secret_file)
+    assert_new(secret_file)
     body: dict[str, Any] = {"name": name, "person": person, "grants": grants}
     body |= {"expires": expires} if expires else {}
     body |= {"public_key": public_key} if public_key else {}
@@ -78,7 +75,7 @@ def listing(as_json: AsJson = False) -> None:
 
 @app.command()
 def grant(name: Name, grants: GivenGrants, as_json: AsJson = False) -> None:
-    """Add grants; in force on every worker within a second.
+    """Add grants; in force on every worker within a second, or proposed when they take two persons.
 
     Example: strongroom credentials grant payouts inspect
     """
@@ -109,9 +106,11 @@ def rotate(
 ) -> None:
     """Give a credential a new secret, or a new public key. The old one stops at once.
 
+    Proposed, when its grants take two persons and somebody else answers for it.
+
     Example: strongroom credentials rotate payouts --secret-file payouts.credential
     """
-    _assert_new(secret_file)
+    assert_new(secret_file)
     _change(name, "rotate", {"public_key": public_key} if public_key else {}, as_json, secret_file)
 
 
@@ -125,25 +124,9 @@ def _change(
         _show(api.post(f"/v1/credentials/{credential}/{verb}", body, plane=PLANE), secret_file, as_json)
 
 
-def _assert_new(secret_file: Path | None) -> None:
-    """Before there is a secret: a file that cannot take it must not cost it. Raises: CommandError."""
-    if secret_file is not None and secret_file.exists():
-        raise CommandError(f"{secret_file} exists already")
-    if secret_file is not None and not secret_file.parent.is_dir():
-        raise CommandError(f"{secret_file.parent} is not a folder")
-
-
-def _show(entry: dict[str, Any], secret_file: Path | None, as_json: bool) -> None:
-    secret = entry.get("client_secret")
-    if secret and secret_file is not None:
-        write_private(secret_file, f"{entry['credential']}:{secret}\n".encode())
-        entry = {**entry, "client_secret": f"in {secret_file}"}
-    if as_json:
-        print_json(entry)
-        return
-    screen().print(pairs(flat({name: value for name, value in entry.items() if name != "client_secret"})))
-    if secret and secret_file is None:
-        aside().print("Its secret, shown now and never again:")
-        print_raw(str(secret))
-    elif secret:
-        screen().print(f"secret in {secret_file} (0600)", markup=False)
+def _show(answer: dict[str, Any], secret_file: Path | None, as_json: bool) -> None:
+    """What was done, or what waits for a second person."""
+    if "proposal_id" in answer:
+        say_waits(answer, as_json)
+    else:
+        show_entry(answer, secret_file, as_json)

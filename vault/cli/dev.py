@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from keys.devserver import RunningServer
 
-TENANT, PERSON = "demo", "Demo Administrator"
+TENANT, PERSONS = "demo", ("Demo Administrator", "Second Demo Administrator")
 _AFRESH = "move that folder away to start afresh"
 Demo = Annotated[bool, typer.Option("--demo", help="Run the main job before your eyes.")]
 Once = Annotated[bool, typer.Option("--once", help="Stop at the end instead of staying up.")]
@@ -98,17 +98,20 @@ async def _prepared(home: Home, settings: dict[str, str]) -> tuple[str, str]:
     from vault.cli import databases, founding
     from vault.settings import read_settings
 
-    secret_file = home.credential("admin")
-    fresh = not secret_file.exists()
+    secret_files = tuple(home.credential(name) for name in ("admin", "admin2"))
+    fresh = not secret_files[0].exists()
     if not fresh and not home.has_databases:
         raise CommandError(f"the databases in {home.folder} are gone, its credentials are not: {_AFRESH}")
     await databases.bring_up(databases.wanted(settings))
+    whole = read_settings(settings)
+    first, second = (founding.Founder(*one) for one in zip(PERSONS, secret_files, strict=True))
     if fresh:
-        whole = read_settings(settings)
-        found = await founding.found(whole, tenant=TENANT, person=PERSON, secret_file=secret_file)
+        found = await founding.found(whole, tenant=TENANT, first=first, second=second)
         if "administrator" not in found:
             raise CommandError(f"the secret of {TENANT}'s administrator is lost: {_AFRESH}")
-    client, _, secret = secret_file.read_text().strip().partition(":")
+    elif not second.secret_file.exists():  # a folder from before there were two
+        await founding.add_administrator(whole, tenant=TENANT, name="admin2", founder=second)
+    client, _, secret = secret_files[0].read_text().strip().partition(":")
     kept = {"url": settings["STRONGROOM_PUBLIC_URL"], "client_id": client, "client_secret": secret}
     write_json(home.admin, kept)
     done = "databases made, tenant demo founded" if fresh else "databases up to date, tenant demo found"
@@ -128,6 +131,9 @@ def _say_how(home: Home, service: Service) -> None:
     console.print("In another terminal, from this folder:", style="dim")
     console.print('  strongroom credentials create signup --person "Asha Rao" --grant tokenize')
     console.print("  strongroom doctor")
+    console.print("What takes two persons, the second one approves:", style="dim")
+    second = f"STRONGROOM_CLIENT_SECRET_FILE={shown(home.credential('admin2'))}"
+    console.print(f"  {second} strongroom proposals approve prp_…", soft_wrap=True)
 
 
 def _stay(bao: "RunningServer", service: Service) -> None:

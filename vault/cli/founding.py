@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +24,72 @@ from vault.policy.load import DEFAULT, parse_toml
 from vault.service import tenants
 from vault.service.catalogue import catalogue
 from vault.service.client_secrets import SecretVerifier
+from vault.service.issuing import Issued
 from vault.service.registers import Registers
 from vault.settings import Settings
 
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 
 
-async def found(settings: Settings, *, tenant: str, person: str, secret_file: Path) -> dict[str, str]:
-    """Found a tenant as shipped, its administrator's credential into `secret_file` (0600). Once per tenant.
+@dataclass(frozen=True, slots=True)
+class Founder:
+    """A person to be administrator, and the file (0600) that takes the credential."""
+
+    person: str
+    secret_file: Path
+
+
+async def found(settings: Settings, *, tenant: str, first: Founder, second: Founder) -> dict[str, str]:
+    """Found a tenant as shipped, its two administrators' credentials into their files. Once per tenant.
 
     Raises: CommandError, SettingsError, KeysError, ServiceError.
     """
     _assert_tenant(tenant)
+    tenants.check_two(first.person, second.person)
     await databases.assert_current(databases.of_planes(settings, ["control"]))
     policy = parse_toml(DEFAULT.read_text())
     try:
         async with _control(settings) as (plane, verifier):
             if tenant in await plane.parts.registers.tenants():
                 return {"tenant": tenant, "state": "was there already; nothing was changed"}
-            _reserve(secret_file)
+            _reserve(first.secret_file, second.secret_file)
             make_keys(settings, tenant, sorted(policy.searchable))
             issued = await tenants.found(
                 tenant,
-                name="admin",
-                person=person,
+                persons=(first.person, second.person),
                 policy=policy,
-                operator=operator(tenant, person),
+                operator=operator(tenant, first.person),
                 control=build_control(plane, settings, verifier)[1],
             )
     except Conflict:
         raise CommandError(f"the tenant {tenant} was founded by somebody else just now") from None
-    secret = issued.secret.reveal() if issued.secret else ""
-    write_private(secret_file, f"{issued.entry.id}:{secret}\n".encode())
-    return {"tenant": tenant, "administrator": issued.entry.id, "credential": str(secret_file)}
+    for one, founder in zip(issued, (first, second), strict=True):
+        _hand_over(one, founder.secret_file)
+    return {
+        "tenant": tenant,
+        "administrator": issued[0].entry.id,
+        "credential": str(first.secret_file),
+        "second_administrator": issued[1].entry.id,
+        "second_credential": str(second.secret_file),
+    }
+
+
+async def add_administrator(
+    settings: Settings, *, tenant: str, name: str, founder: Founder
+) -> dict[str, str]:
+    """Add an administrator to a tenant that has not two persons left to agree on one.
+
+    Raises: CommandError, SettingsError, KeysError, ServiceError.
+    """
+    _assert_tenant(tenant)
+    await databases.assert_current(databases.of_planes(settings, ["control"]))
+    async with _control(settings) as (plane, verifier):
+        _reserve(founder.secret_file)
+        control = build_control(plane, settings, verifier)[1]
+        who = operator(tenant, founder.person)
+        issued = await tenants.add_administrator(name, founder.person, who, control)
+    _hand_over(issued, founder.secret_file)
+    return {"tenant": tenant, "administrator": issued.entry.id, "credential": str(founder.secret_file)}
 
 
 async def registers_as_they_are(settings: Settings) -> dict[str, int]:
@@ -135,13 +169,21 @@ def _assert_tenant(name: str) -> None:
         raise CommandError("a tenant is named [a-z0-9_]{1,32}")
 
 
-def _reserve(path: Path) -> None:
-    """Make sure the secret will have a place before there is a secret. Raises: CommandError, OSError."""
-    if path.exists():
-        raise CommandError(f"{path} exists already; name another file for the administrator's credential")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, b"")
-    path.unlink()
+def _reserve(*paths: Path) -> None:
+    """Make sure the secrets will have a place before there are secrets. Raises: CommandError, OSError."""
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise CommandError("each administrator's credential goes into a file of its own")
+    for path in paths:
+        if path.exists():
+            raise CommandError(f"{path} exists already; name another file for the administrator's credential")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, b"")
+        path.unlink()
+
+
+def _hand_over(issued: Issued, path: Path) -> None:
+    secret = issued.secret.reveal() if issued.secret else ""
+    write_private(path, f"{issued.entry.id}:{secret}\n".encode())
 
 
 @asynccontextmanager

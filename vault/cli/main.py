@@ -25,6 +25,7 @@ from vault.cli.keep.commands import app as retention
 from vault.cli.migrate import migrate
 from vault.cli.notices import app as notices
 from vault.cli.policy import app as policy
+from vault.cli.proposals import app as proposals
 from vault.cli.provision import provision
 from vault.cli.provision_db import provision_db
 from vault.cli.receipts.commands import app as receipts
@@ -52,6 +53,7 @@ for command in (dev, serve, sequence, migrate, provision, provision_db):
 for name, group in (
     ("tenants", tenants),
     ("credentials", credentials),
+    ("proposals", proposals),
     ("policy", policy),
     ("notices", notices),
     ("consents", consents),

@@ -9,6 +9,7 @@ from vault.cli import access
 from vault.cli.console import AsJson, print_json, print_table, screen
 from vault.cli.failures import CommandError, UsageFault
 from vault.cli.http import Api
+from vault.cli.proposals import say_waits
 from vault.model.grants import CLASSES
 from vault.policy.diff import Change, diff
 from vault.policy.load import from_canonical, parse_toml
@@ -73,6 +74,8 @@ def compare(file: File, other: Other = None, as_json: AsJson = False) -> None:
 def put_in_force(file: File, yes: Yes = False, as_json: AsJson = False) -> None:
     """Sign a policy and put it in force, after showing what it changes. Refused if another came in between.
 
+    One that widens access takes two persons: it is proposed, and another approves it.
+
     Example: strongroom policy apply policy.toml
     """
     after = _load(file)
@@ -86,6 +89,9 @@ def put_in_force(file: File, yes: Yes = False, as_json: AsJson = False) -> None:
             raise UsageFault("--json does not ask: give --yes as well")
         body = {"toml": file.read_text("utf-8"), "base": before.hash}
         applied = api.post("/v1/policy/apply", body, plane="control")
+    if "proposal_id" in applied:
+        say_waits(applied, as_json)
+        return
     if as_json:
         print_json(applied)
         return
@@ -116,6 +122,8 @@ def _print(policy: Policy) -> None:
     console = screen()
     console.print(f"searchable: {', '.join(sorted(policy.searchable)) or 'nothing'}", markup=False)
     console.print(f"own types:  {', '.join(sorted(policy.types)) or 'none'}", markup=False)
+    home, blocked = policy.transfers.home_country, ", ".join(sorted(policy.transfers.blocked))
+    console.print(f"transfers:  home {home}, blocked: {blocked or 'none'}", markup=False)
     console.print(f"hash:       {policy.hash}", markup=False)
 
 

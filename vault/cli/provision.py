@@ -11,6 +11,7 @@ import typer
 
 from vault.cli.console import AsJson, print_json, screen
 from vault.cli.failures import UsageFault
+from vault.cli.tenants import credential_files
 
 if TYPE_CHECKING:
     from keys.admin import Admin
@@ -32,10 +33,17 @@ Mount = Annotated[str, typer.Option("--mount", help="Where the transit engine is
 Cidr = Annotated[list[str], typer.Option("--cidr", help="Network the identities may log in from (repeat).")]
 Days = Annotated[int, typer.Option(min=1, max=365, help="Days until a new secret id ends.")]
 Renew = Annotated[bool, typer.Option("--renew", help="Issue a fresh secret id where a file exists already.")]
-Tenant = Annotated[str | None, typer.Option(help="Found this tenant, with its keys and first administrator.")]
+Tenant = Annotated[str | None, typer.Option(help="Found this tenant, with its keys and two administrators.")]
 Person = Annotated[str | None, typer.Option(help="Who answers for the administrator's credential.")]
+SecondPerson = Annotated[
+    str | None, typer.Option("--second-person", help="Another person, for the second administrator's.")
+]
 AdminFile = Annotated[
     Path, typer.Option("--admin-file", help="Where the administrator's credential is written (0600).")
+]
+SecondAdminFile = Annotated[
+    Path | None,
+    typer.Option("--second-admin-file", help="Where the second's is written (the first's with 2)."),
 ]
 
 
@@ -52,7 +60,9 @@ def provision(
     renew: Renew = False,
     tenant: Tenant = None,
     person: Person = None,
+    second_person: SecondPerson = None,
     admin_file: AdminFile = Path("admin-credential"),
+    second_admin_file: SecondAdminFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Set up the key server for Strongroom. Doing it twice does no harm; it says what it did.
@@ -65,17 +75,18 @@ def provision(
     from keys.login import Server
     from keys.provision import Plan
 
-    if (tenant is None) != (person is None):
-        raise UsageFault("--tenant and --person belong together")
+    if len({one is None for one in (tenant, person, second_person)}) > 1:
+        raise UsageFault("--tenant, --person and --second-person belong together")
     address = vault_addr or os.environ.get("STRONGROOM_VAULT_ADDR") or os.environ.get("VAULT_ADDR")
     if not address:
         raise UsageFault("--vault-addr is missing (or STRONGROOM_VAULT_ADDR)")
     server = Server(address, ca=str(vault_ca) if vault_ca else None, namespace=namespace)
     plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400)
     report = set_up(server, read_token(token_file), plan, out, renew=renew)
-    found = (
-        {} if tenant is None or person is None else _found(server, plan, out, (tenant, person), admin_file)
-    )
+    found: dict[str, str] = {}
+    if tenant is not None and person is not None and second_person is not None:
+        files = credential_files(tenant, admin_file, second_admin_file)
+        found = _found(_told(server, plan, out), tenant, (person, second_person), files)
     _say(report, found, as_json)
 
 
@@ -122,22 +133,27 @@ def _identity(admin: "Admin", name: str, plan: "Plan", path: Path, *, report: "R
     report.created.append(f"identity file {path}")
 
 
-def _found(
-    server: "Server", plan: "Plan", out: Path, who: tuple[str, str], admin_file: Path
-) -> dict[str, str]:
-    """Found the first tenant, unless it is there. Raises: SettingsError, KeysError, ServiceError."""
-    from vault.cli import founding
-    from vault.settings import read_settings
-
-    told = {
+def _told(server: "Server", plan: "Plan", out: Path) -> dict[str, str]:
+    """The settings of the key server as it was set up just now."""
+    return {
         "STRONGROOM_VAULT_ADDR": server.address,
         "STRONGROOM_VAULT_MOUNT": plan.mount,
         "STRONGROOM_IDENTITIES": str(out),
         **({"STRONGROOM_VAULT_CA": server.ca} if server.ca else {}),
         **({"STRONGROOM_VAULT_NAMESPACE": server.namespace} if server.namespace else {}),
     }
+
+
+def _found(
+    told: dict[str, str], tenant: str, persons: tuple[str, str], files: tuple[Path, Path]
+) -> dict[str, str]:
+    """Found the first tenant, unless it is there. Raises: SettingsError, KeysError, ServiceError."""
+    from vault.cli import founding
+    from vault.settings import read_settings
+
+    first, second = (founding.Founder(*one) for one in zip(persons, files, strict=True))
     settings = read_settings({**os.environ, **told})
-    return asyncio.run(founding.found(settings, tenant=who[0], person=who[1], secret_file=admin_file))
+    return asyncio.run(founding.found(settings, tenant=tenant, first=first, second=second))
 
 
 def _say(report: "Report", found: dict[str, str], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`strongroom tenants`: make a tenant with its keys and first administrator, list those there are."""
+"""`strongroom tenants`: make a tenant with its keys and two administrators, list those there are."""
 
 import asyncio
 import os
@@ -18,6 +18,15 @@ app = typer.Typer(
 )
 Name = Annotated[str, typer.Argument(help="1 to 32 of a-z 0-9 _")]
 Person = Annotated[str, typer.Option(help="Who answers for the administrator's credential.")]
+SecondPerson = Annotated[
+    str, typer.Option("--second-person", help="Another person, who answers for the second administrator's.")
+]
+SecondSecretFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--second-secret-file", help="Where the second goes (the first's with 2, NAME-admin2-credential)."
+    ),
+]
 SecretFile = Annotated[
     Path | None, typer.Option("--secret-file", help="Where the credential goes (NAME-admin-credential).")
 ]
@@ -26,21 +35,62 @@ Types = Annotated[list[str] | None, typer.Argument(help="Field types that are to
 
 
 @app.command()
-def create(name: Name, person: Person, secret_file: SecretFile = None, as_json: AsJson = False) -> None:
-    """Make a tenant: its keys, its policy as shipped, its first administrator. Works once per name.
+def create(
+    name: Name,
+    person: Person,
+    second_person: SecondPerson,
+    secret_file: SecretFile = None,
+    second_secret_file: SecondSecretFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a tenant: its keys, its policy as shipped, its two administrators. Works once per name.
 
-    Needs the identities `provisioner` and `control`, and the data database.
+    They are two persons, because rights such as opening for payment take two. Needs the identities
+    `provisioner` and `control`, and the data database.
 
-    Example: strongroom tenants create acme --person "Asha Rao"
+    Example: strongroom tenants create acme --person "Asha Rao" --second-person "Vikram Shah"
     """
     from vault.cli import founding
 
-    file = secret_file or Path(f"{name}-admin-credential")
-    found = asyncio.run(founding.found(service_settings(), tenant=name, person=person, secret_file=file))
+    first, second = credential_files(name, secret_file, second_secret_file)
+    found = asyncio.run(
+        founding.found(
+            service_settings(),
+            tenant=name,
+            first=founding.Founder(person, first),
+            second=founding.Founder(second_person, second),
+        )
+    )
     if as_json:
         print_json(found)
     else:
         screen().print(pairs(found))
+
+
+@app.command()
+def administrator(
+    name: Name,
+    person: Person,
+    credential: Annotated[str, typer.Option(help="The new credential's name.")] = "admin3",
+    secret_file: SecretFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add an administrator on an operator's word, where a tenant has not two persons left to agree on one.
+
+    Whoever can run this can give a tenant's rights away: it needs the identity `control`, and is an event.
+
+    Example: strongroom tenants administrator acme --person "Neha Gowda" --credential admin3
+    """
+    from vault.cli import founding
+
+    founder = founding.Founder(person, secret_file or Path(f"{name}-{credential}-credential"))
+    added = asyncio.run(
+        founding.add_administrator(service_settings(), tenant=name, name=credential, founder=founder)
+    )
+    if as_json:
+        print_json(added)
+    else:
+        screen().print(pairs(added))
 
 
 @app.command("list")
@@ -98,6 +148,13 @@ def vouch(
     asyncio.run(founding.vouch(settings, found))
     if as_json:
         print_json({"registers": found})
+
+
+def credential_files(name: str, first: Path | None, second: Path | None) -> tuple[Path, Path]:
+    """Where two administrators' credentials go; the second's beside the first's unless it is named."""
+    if first is None:
+        return Path(f"{name}-admin-credential"), second or Path(f"{name}-admin2-credential")
+    return first, second or first.with_name(f"{first.name}2")
 
 
 def service_settings() -> "Settings":

@@ -1,8 +1,9 @@
 """Who plays in the demonstration: four services, each with a credential and no more rights than needed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from vault.cli.access import Access
 from vault.cli.home import Home, read_json
@@ -27,27 +28,42 @@ ROLES = (
 )
 
 
-def gather(home: Home, url: str, stack: ExitStack) -> Mapping[str, Api]:
+Tell = Callable[[str, str], None]
+"""Told (role, proposal) of each credential that took two persons."""
+
+
+def gather(home: Home, url: str, stack: ExitStack, tell: Tell) -> Mapping[str, Api]:
     """A connection for each role; credentials that are not there yet are made. Raises: Problem."""
     kept = read_json(home.admin)
     access = Access(url, kept["client_id"], Secret(kept["client_secret"]))
-    with Api(access) as admin:
+    with Api(access) as admin, Api(_access(home, "admin2", url)) as second:
         for role in ROLES:
             if not home.credential(role.name).exists():
-                _create(admin, role, home)
+                made = _create(admin, second, role, tell)
+                home.keep_credential(role.name, made["credential"], made["client_secret"])
     return {role.name: stack.enter_context(Api(_access(home, role.name, url))) for role in ROLES}
 
 
-def _create(admin: Api, role: Role, home: Home) -> None:
+def _create(admin: Api, second: Api, role: Role, tell: Tell) -> dict[str, Any]:
+    """The credential, by two persons where its grants take two."""
+    made = _order(admin, role)
+    if "proposal_id" not in made:
+        return made
+    tell(role.name, made["proposal_id"])
+    path = f"/v1/proposals/{made['proposal_id']}/approve"
+    return dict(second.post(path, {"sha256": made["sha256"]}))
+
+
+def _order(admin: Api, role: Role) -> dict[str, Any]:
+    """The credential, or what waits for a second person."""
     body = {"name": role.name, "person": role.person, "grants": list(role.grants)}
     try:
-        made = admin.post("/v1/credentials", body)
+        return dict(admin.post("/v1/credentials", body))
     except Problem as problem:
         if problem.code != "credential_exists":
             raise
         # It was made by a start that ended before its secret was written down.
-        made = admin.post(f"/v1/credentials/{admin.access.tenant}.{role.name}/rotate", {})
-    home.keep_credential(role.name, made["credential"], made["client_secret"])
+        return dict(admin.post(f"/v1/credentials/{admin.access.tenant}.{role.name}/rotate", {}))
 
 
 def _access(home: Home, name: str, url: str) -> Access:

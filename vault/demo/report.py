@@ -44,6 +44,12 @@ class Report:
             task = bar.add_task(what, total=total)
             yield lambda more: bar.advance(task, more)
 
+    def took_two(self, role: str, proposal: str) -> None:
+        """A credential that no administrator can make alone."""
+        self._good(
+            f"{role}: proposed by admin, approved by admin2, for its rights take two persons ({proposal})"
+        )
+
     def earlier(self, runs: Sequence[Run], token: str, item: Mapping[str, Any]) -> None:
         """Tokens of earlier starts are still good."""
         kept = sum(run.values for run in runs)

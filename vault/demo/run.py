@@ -22,7 +22,7 @@ def demonstrate(home: Home, url: str, *, count: int, console: Console) -> None:
     report = Report(console)
     runs = book.read(home)
     with ExitStack() as stack:
-        people = cast.gather(home, url, stack)
+        people = cast.gather(home, url, stack, report.took_two)
         reference = f"payout-{datetime.now(UTC):%Y-%m-%d}"
         if runs:
             _look_back(people["payout"], runs, reference, report)

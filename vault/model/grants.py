@@ -16,6 +16,21 @@ CLASSFUL = frozenset(
 )
 """Verbs about fields, whose grant may name classes."""
 
+PAYMENT = "payment"
+"""The purpose that pays people: whoever holds it can open where money goes to."""
+
+TWO_PERSONS: dict[str, str] = {
+    "credentials": "makes and changes every other right",
+    "policy": "says what a purpose opens, for everybody",
+    "cases": "decides what becomes of a person's data",
+    "release": "is the second pair of eyes over those decisions",
+    "export": "takes everything about a person out at once",
+    "disclose": "hands data to somebody outside",
+    "replace": "puts another value, such as another bank account, in the place of one",
+    "events_sealed": "reads what the law keeps confidential",
+}
+"""Verbs that no person gives alone, each with why. So is every right for the purpose `payment`."""
+
 _FORM = re.compile(r"([a-z_]+)(?::([a-z_]{1,32}))?(?:@([a-z]+(?:,[a-z]+)*))?", re.ASCII)
 
 
@@ -63,3 +78,8 @@ def check_together(grants: Iterable[Grant]) -> None:
         raise GrantError(f"one credential never carries tokenize beside {', '.join(sorted(OPENING))}")
     if {"cases", "release"} <= verbs:
         raise GrantError("one credential never carries cases beside release: they are two persons'")
+
+
+def needs_two_persons(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Those among `grants` that one person may not give alone, in their order."""
+    return tuple(grant for grant in grants if grant.verb in TWO_PERSONS or grant.purpose == PAYMENT)

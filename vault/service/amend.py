@@ -20,8 +20,10 @@ from vault.model.ask import Ask, Caller, Denied
 from vault.model.register import DOMAIN, Register, RegisterError, to_bytes
 from vault.policy.decide import granted
 from vault.service.client_secrets import SecretVerifier
+from vault.service.proposed import Proposed
 from vault.service.registers import Authority, Registers
 from vault.store.failures import Clash
+from vault.store.proposals import ProposalEnd, StoredProposal
 
 ATTEMPTS = 3
 
@@ -41,6 +43,10 @@ class AuthorityUnit(Protocol):
 
     async def put_secret(self, tenant: str, credential: str, *, sha256: str, secret_hash: str) -> None: ...
 
+    async def add_proposal(self, tenant: str, new: StoredProposal) -> None: ...
+
+    async def end_proposal(self, tenant: str, end: ProposalEnd, *, event_id: bytes) -> None: ...
+
     async def add_list(self, signed: SignedList) -> None: ...
 
     async def commit(self) -> None: ...
@@ -49,6 +55,10 @@ class AuthorityUnit(Protocol):
 class AuthorityStore(Protocol):
     def begin(self) -> AuthorityUnit:
         """A transaction."""
+
+
+Deed = Callable[[AuthorityUnit, bytes], Awaitable[None]]
+"""What is done in the same transaction as its event, whose id it is told."""
 
 
 class IndexKeys(Protocol):
@@ -66,6 +76,8 @@ class Control:
     index_keys: IndexKeys
     hasher: SecretVerifier
     log: LogWriter
+    proposed: Proposed
+    """The changes that wait for a second person."""
     announce: Callable[[], Awaitable[object]]
     """Vouch for the latest registers."""
     now: Callable[[], int]
@@ -87,7 +99,8 @@ class Edit:
 
     register: Register
     detail: Mapping[str, str | int]
-    secret: NewSecret | None = None
+    secrets: Sequence[NewSecret] = ()
+    deed: Deed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,7 @@ async def amend(order: Order, build: Callable[[Authority], Edit], control: Contr
         except RegisterError as e:
             raise BadRequest("bad_credential", e.rule) from None
         except Forbidden as refusal:
-            await _refuse(order, refusal.code, authority, control)
+            await refuse(order, refusal.code, authority, control)
             raise
         _keep_one_administrator(authority.register, edit.register, control.now())
         try:
@@ -130,7 +143,7 @@ async def authorise(order: Order, control: Control) -> None:
     decision = granted(Ask(order.caller, order.verb))
     if isinstance(decision, Denied):
         authority = await control.registers.of(order.caller.tenant)
-        await _refuse(order, decision.code, authority, control)
+        await refuse(order, decision.code, authority, control)
         raise Forbidden(decision.code, decision.rule)
 
 
@@ -148,26 +161,36 @@ async def commit(order: Order, edit: Edit, *, policy: str, control: Control) -> 
         await unit.append_register(
             tenant, version, document=document, signature=signature, key_version=key_version
         )
-        if edit.secret is not None:
-            new = edit.secret
+        for new in edit.secrets:
             await unit.put_secret(tenant, new.credential, sha256=new.sha256, secret_hash=new.secret_hash)
-        await _record(unit, tenant, [draft], control)
+        await _record(unit, draft, control, edit.deed)
     control.registers.expire()
     # What is committed stays so: if vouching fails now, the next minute does it.
     with contextlib.suppress(ServiceError):
         await control.announce()
 
 
-async def _refuse(order: Order, reason: str, authority: Authority, control: Control) -> None:
+async def refuse(order: Order, reason: str, authority: Authority, control: Control) -> None:
+    """Put a refusal on record. Raises: Unavailable, OutcomeUnknown."""
     draft = Draft(order.caller, order.verb, "deny", reason, policy=authority.policy.hash, detail=order.detail)
     async with control.store.begin() as unit:
-        await _record(unit, order.caller.tenant, [draft], control)
+        await _record(unit, draft, control, None)
 
 
-async def _record(unit: AuthorityUnit, tenant: str, drafts: Sequence[Draft], control: Control) -> None:
-    """Add the events to the unit and commit it. A lane is kept only once its list is durable."""
-    lane = control.log.lane(tenant)
-    signed = control.log.write(lane, drafts, list_id=control.log.new_list_id())
+async def carry_out(order: Order, deed: Deed, authority: Authority, control: Control) -> None:
+    """Do what leaves the register as it is, with its event. Raises: Clash, Unavailable, OutcomeUnknown."""
+    policy = authority.policy.hash
+    draft = Draft(order.caller, order.verb, "allow", order.verb, policy=policy, detail=order.detail)
+    async with control.store.begin() as unit:
+        await _record(unit, draft, control, deed)
+
+
+async def _record(unit: AuthorityUnit, draft: Draft, control: Control, deed: Deed | None) -> None:
+    """Add the event to the unit and commit it. A lane is kept only once its list is durable."""
+    lane = control.log.lane(draft.caller.tenant)
+    signed = control.log.write(lane, [draft], list_id=control.log.new_list_id())
+    if deed is not None:
+        await deed(unit, signed.events[0].event_id)
     await unit.add_list(signed)
     await unit.commit()
     control.log.keep(lane, signed)

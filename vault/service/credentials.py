@@ -1,20 +1,22 @@
 """The verbs over credentials: create, list, grant, ungrant, revoke, rotate. Each is one signed change.
 
-A credential never changes its own grants; a name is never used twice; a secret is shown once.
+A credential never changes its own grants; a name is never used twice; a secret is shown once; what takes two
+persons becomes a proposal.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from vault.errors import BadRequest, Conflict, Forbidden, NotFound
+from vault.errors import BadRequest, NotFound
 from vault.model.ask import Caller, Grant
 from vault.model.grants import GrantError, parse_grant
 from vault.model.names import CREDENTIAL, acceptable_reference
+from vault.model.proposal import Proposal, say
 from vault.model.register import CredentialEntry, sort_grants
-from vault.model.secret import Secret
-from vault.policy.rules import Policy
-from vault.service.amend import Control, Edit, NewSecret, Order, amend, authorise
-from vault.service.client_secrets import fingerprint, mint
+from vault.service.amend import Control, Edit, Order, amend, authorise
+from vault.service.edits import Change, TwoPersonsNeeded, active, alone, edit, not_own
+from vault.service.issuing import Issued, secret_if
+from vault.service.proposals import Waiting, propose
 from vault.service.registers import Authority
 
 
@@ -29,35 +31,24 @@ class NewCredential:
     public_key: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A credential, and its secret if a new one was made: shown now and never again."""
+async def create(new: NewCredential, caller: Caller, control: Control) -> Issued | Waiting:
+    """Add a credential to the caller's tenant, or propose it when its grants take two persons.
 
-    entry: CredentialEntry
-    secret: Secret[str] | None = None
-
-
-async def create(new: NewCredential, caller: Caller, control: Control) -> Issued:
-    """Add a credential to the caller's tenant.
-
-    Raises: BadRequest (`bad_grant`, `bad_credential`), Conflict (`credential_exists`), Forbidden,
-    Unavailable.
+    Raises: BadRequest (`bad_grant`, `bad_credential`), Conflict (`credential_exists`, `no_second_person`),
+    Forbidden, Unavailable.
     """
     credential = _named(caller, new.name)
     grants = read_grants(new.grants)
-    order = _order(caller, "create", credential, grants=_say(grants))
-    await authorise(order, control)
-    secret, stored = await _secret(credential, wanted=new.public_key is None, control=control)
-
-    def build(authority: Authority) -> Edit:
-        if credential in authority.entries:
-            raise Conflict("credential_exists", "A credential's name is never used again.")
-        check_purposes(grants, authority.policy)
-        entry = _entry(new, credential, grants, stored, control.now())
-        return Edit(authority.register.put(entry), {}, stored)
-
-    register = await amend(order, build, control)
-    return Issued(_found(register.find(credential)), secret)
+    proposal = Proposal(
+        tenant=caller.tenant,
+        action="create",
+        credential=credential,
+        person=new.person,
+        grants=grants,
+        expires_at=new.expires_at,
+        public_key=new.public_key,
+    )
+    return await _do(_order(caller, "create", credential, grants=say(grants)), proposal, control)
 
 
 async def listing(caller: Caller, control: Control) -> tuple[CredentialEntry, ...]:
@@ -66,16 +57,14 @@ async def listing(caller: Caller, control: Control) -> tuple[CredentialEntry, ..
     return (await control.registers.of(caller.tenant)).register.credentials
 
 
-async def grant(credential: str, grants: Sequence[str], caller: Caller, control: Control) -> CredentialEntry:
-    """Add grants. Raises: BadRequest, Forbidden (`own_grants`), NotFound, Conflict, Unavailable."""
+async def grant(credential: str, grants: Sequence[str], caller: Caller, control: Control) -> Issued | Waiting:
+    """Add grants, or propose it when those that are new take two persons.
+
+    Raises: BadRequest, Forbidden (`own_grants`), NotFound, Conflict, Unavailable.
+    """
     added = read_grants(grants)
-
-    def change(entry: CredentialEntry, authority: Authority) -> CredentialEntry:
-        _not_own(entry, caller)
-        check_purposes(added, authority.policy)
-        return replace(entry, grants=sort_grants((*entry.grants, *added)))
-
-    return await _change(_order(caller, "grant", credential, grants=_say(added)), credential, change, control)
+    proposal = Proposal(tenant=caller.tenant, action="grant", credential=credential, grants=added)
+    return await _do(_order(caller, "grant", credential, grants=say(added)), proposal, control)
 
 
 async def ungrant(
@@ -85,12 +74,10 @@ async def ungrant(
     gone = read_grants(grants)
 
     def change(entry: CredentialEntry, _: Authority) -> CredentialEntry:
-        _not_own(entry, caller)
+        not_own(entry, caller)
         return replace(entry, grants=tuple(held for held in entry.grants if held not in gone))
 
-    return await _change(
-        _order(caller, "ungrant", credential, grants=_say(gone)), credential, change, control
-    )
+    return await _change(_order(caller, "ungrant", credential, grants=say(gone)), credential, change, control)
 
 
 async def revoke(credential: str, caller: Caller, control: Control) -> CredentialEntry:
@@ -107,19 +94,14 @@ async def revoke(credential: str, caller: Caller, control: Control) -> Credentia
 
 async def rotate(
     credential: str, caller: Caller, control: Control, *, public_key: bytes | None = None
-) -> Issued:
+) -> Issued | Waiting:
     """Give a credential a new secret, or a new public key. What it had before stops at once, tokens too.
 
-    Raises: NotFound, Forbidden, Conflict, BadRequest, Unavailable.
+    A proposal, when its grants take two persons and somebody else answers for it: a new secret for it is
+    all of its rights. Raises: NotFound, Forbidden, Conflict, BadRequest, Unavailable.
     """
-    order = _order(caller, "rotate", credential)
-    await authorise(order, control)
-    secret, stored = await _secret(credential, wanted=public_key is None, control=control)
-
-    def change(entry: CredentialEntry, _: Authority) -> CredentialEntry:
-        return replace(entry, secret_sha256=stored.sha256 if stored else None, public_key=public_key)
-
-    return Issued(await _change(order, credential, change, control, stored), secret)
+    proposal = Proposal(tenant=caller.tenant, action="rotate", credential=credential, public_key=public_key)
+    return await _do(_order(caller, "rotate", credential), proposal, control)
 
 
 def read_grants(texts: Sequence[str]) -> tuple[Grant, ...]:
@@ -130,10 +112,24 @@ def read_grants(texts: Sequence[str]) -> tuple[Grant, ...]:
         raise BadRequest("bad_grant", e.rule) from None
 
 
-def check_purposes(grants: Sequence[Grant], policy: Policy) -> None:
-    """Raises: BadRequest when a new grant names a purpose that the policy does not."""
-    if any(grant.purpose is not None and grant.purpose not in policy.purposes for grant in grants):
-        raise BadRequest("bad_grant", "the policy has no such purpose")
+async def _do(order: Order, proposal: Proposal, control: Control) -> Issued | Waiting:
+    """Make the change if one person may, else propose it. Which it is, the register of that moment says."""
+    await authorise(order, control)
+    credential = proposal.credential or ""
+    fresh = proposal.action in ("create", "rotate") and proposal.public_key is None
+    secret, stored = await secret_if(fresh, credential, control)
+
+    def build(authority: Authority) -> Edit:
+        found = edit(Change(proposal, order.caller, control.now(), stored), authority)
+        if not alone(proposal, authority, order.caller):
+            raise TwoPersonsNeeded
+        return found
+
+    try:
+        register = await amend(order, build, control)
+    except TwoPersonsNeeded:
+        return await propose(order, proposal, control)
+    return Issued(_found(register.find(credential)), secret)
 
 
 async def _change(
@@ -141,49 +137,15 @@ async def _change(
     credential: str,
     change: Callable[[CredentialEntry, Authority], CredentialEntry],
     control: Control,
-    stored: NewSecret | None = None,
 ) -> CredentialEntry:
     """Put a changed entry in the place of an active one."""
 
     def build(authority: Authority) -> Edit:
-        entry = _found(authority.entries.get(credential))
-        if entry.status == "revoked":
-            raise Conflict("credential_revoked", "A revoked credential stays revoked.")
-        return Edit(authority.register.put(change(entry, authority)), {}, stored)
+        entry = active(authority, credential)
+        return Edit(authority.register.put(change(entry, authority)), {})
 
     register = await amend(order, build, control)
     return _found(register.find(credential))
-
-
-def _entry(
-    new: NewCredential, credential: str, grants: tuple[Grant, ...], stored: NewSecret | None, now: int
-) -> CredentialEntry:
-    if new.expires_at is not None and new.expires_at <= now:
-        raise BadRequest("bad_credential", "the expiry lies in the past")
-    return CredentialEntry(
-        id=credential,
-        person=new.person,
-        grants=grants,
-        created_at=now,
-        expires_at=new.expires_at,
-        secret_sha256=stored.sha256 if stored else None,
-        public_key=new.public_key,
-    )
-
-
-async def _secret(
-    credential: str, *, wanted: bool, control: Control
-) -> tuple[Secret[str] | None, NewSecret | None]:
-    if not wanted:
-        return None, None
-    secret = mint(control.random(32))
-    hashed = await control.hasher.hash(secret)
-    return secret, NewSecret(credential, fingerprint(hashed), hashed)
-
-
-def _not_own(entry: CredentialEntry, caller: Caller) -> None:
-    if entry.id == caller.credential:
-        raise Forbidden("own_grants", "a credential does not change its own grants")
 
 
 def _named(caller: Caller, name: str) -> str:
@@ -203,10 +165,6 @@ def _loggable(credential: str, caller: Caller) -> bool:
     tenant, _, name = credential.partition(".")
     own = tenant == caller.tenant and CREDENTIAL.fullmatch(credential) is not None
     return own and acceptable_reference(name)
-
-
-def _say(grants: Sequence[Grant]) -> str:
-    return " ".join(map(str, grants))
 
 
 def _found(entry: CredentialEntry | None) -> CredentialEntry:

@@ -1,25 +1,29 @@
 """The verbs over a tenant's authority as a whole: found a tenant, put another policy in force."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keys.errors import KeysError, Misconfigured
-from vault.errors import BadRequest, Conflict, NotFound, Unavailable
-from vault.fields.custom import BadDefinition
+from vault.errors import BadRequest, Conflict, NotFound
 from vault.model.ask import Caller
 from vault.model.names import TENANT
+from vault.model.persons import same_person
+from vault.model.proposal import Proposal
 from vault.model.register import CredentialEntry, Register, RegisterError
 from vault.policy.diff import Change, diff
 from vault.policy.load import parse_toml
 from vault.policy.rules import Policy, PolicyError, to_canonical
+from vault.service import edits
 from vault.service.amend import Control, Edit, NewSecret, Order, amend, authorise, commit
-from vault.service.catalogue import catalogue
-from vault.service.client_secrets import fingerprint, mint
-from vault.service.credentials import Issued, read_grants
+from vault.service.credentials import read_grants
+from vault.service.issuing import Issued, new_secret
+from vault.service.proposals import Waiting, propose
 from vault.service.registers import Authority
+from vault.service.usable import check_types, check_usable
 from vault.store.failures import Clash
 
 ADMINISTRATOR = ("credentials", "policy")
-"""The grants of a tenant's first credential: it manages rights and can open nothing."""
+"""The grants of a tenant's first two credentials: they manage rights and can open nothing."""
+NAMES = ("admin", "admin2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,44 +35,70 @@ class Applied:
 
 
 async def found(
-    tenant: str, *, name: str, person: str, policy: Policy, operator: Caller, control: Control
-) -> Issued:
-    """Make a tenant with its first administrator. Works once per tenant.
+    tenant: str, *, persons: Sequence[str], policy: Policy, operator: Caller, control: Control
+) -> tuple[Issued, Issued]:
+    """Make a tenant with its two administrators, two persons. Works once per tenant.
 
     The right to do so is the operator's hold on the `control` identity; `operator` says who, for the log.
-    Raises: BadRequest, Conflict (`tenant_exists`), Unavailable, OutcomeUnknown.
+    Raises: BadRequest (`same_person`), Conflict (`tenant_exists`), Unavailable, OutcomeUnknown.
     """
     if TENANT.fullmatch(tenant) is None:
         raise BadRequest("bad_tenant", "a tenant is named [a-z0-9_]{1,32}")
+    check_two(*persons)
     check_types(policy)
     await control.announce()  # the first tenant of all: from here on a register without standing is refused
     await _refuse_existing(tenant, control)
-    secret = mint(control.random(32))
-    hashed = await control.hasher.hash(secret)
-    stored = NewSecret(f"{tenant}.{name}", fingerprint(hashed), hashed)
+    first, second = [
+        await _administrator(f"{tenant}.{name}", person, control)
+        for name, person in zip(NAMES, persons, strict=True)
+    ]
+    entries, secrets = (first[0].entry, second[0].entry), (first[1], second[1])
     try:
-        entry = CredentialEntry(
-            id=stored.credential,
-            person=person,
-            grants=read_grants(ADMINISTRATOR),
-            created_at=control.now(),
-            secret_sha256=stored.sha256,
-        )
-        register = Register(tenant, 1, (entry,), to_canonical(policy))
+        register = Register(tenant, 1, entries, to_canonical(policy))
     except RegisterError as e:
         raise BadRequest("bad_credential", e.rule) from None
-    order = Order(operator, "credentials", {"action": "found", "credential": entry.id})
+    detail = {"action": "found", "credential": entries[0].id, "second_credential": entries[1].id}
+    order = Order(operator, "credentials", detail)
     try:
-        await commit(order, Edit(register, {}, stored), policy=policy.hash, control=control)
+        await commit(order, Edit(register, {}, secrets), policy=policy.hash, control=control)
     except Clash:
         raise Conflict("tenant_exists") from None
-    return Issued(entry, secret)
+    return first[0], second[0]
 
 
-async def apply_policy(text: str, caller: Caller, control: Control, *, base: str | None = None) -> Applied:
-    """Sign a policy and put it in force. `base` is the hash of the policy the change was reviewed against.
+async def add_administrator(name: str, person: str, operator: Caller, control: Control) -> Issued:
+    """Add an administrator on an operator's word, where a tenant has not two persons left to agree on one.
 
-    Raises: BadRequest (`bad_policy`), Forbidden, Conflict (`policy_moved`), Unavailable, OutcomeUnknown.
+    The right is the operator's hold on the `control` identity, as at the founding.
+    Raises: BadRequest, NotFound, Conflict (`credential_exists`), Unavailable, OutcomeUnknown.
+    """
+    control.registers.expire()
+    authority = await control.registers.of(operator.tenant)
+    issued, stored = await _administrator(f"{operator.tenant}.{name}", person, control)
+    if issued.entry.id in authority.entries:
+        raise Conflict("credential_exists", "A credential's name is never used again.")
+    order = Order(operator, "credentials", {"action": "add_administrator", "credential": issued.entry.id})
+    change = Edit(authority.register.put(issued.entry), {}, (stored,))
+    try:
+        await commit(order, change, policy=authority.policy.hash, control=control)
+    except Clash:
+        raise Conflict("authority_moved", "Others changed credentials or policy meanwhile.") from None
+    return issued
+
+
+def check_two(one: str, other: str) -> None:
+    """Raises: BadRequest when both names are one person's."""
+    if same_person(one, other):
+        raise BadRequest("same_person", "the two administrators are two persons")
+
+
+async def apply_policy(
+    text: str, caller: Caller, control: Control, *, base: str | None = None
+) -> Applied | Waiting:
+    """Sign a policy and put it in force, or propose it when it widens access.
+
+    `base` is the hash of the policy the change was reviewed against. Raises: BadRequest (`bad_policy`),
+    Forbidden, Conflict (`policy_moved`, `no_second_person`), Unavailable, OutcomeUnknown.
     """
     # First of all: a stranger to the policy has nothing parsed and no key looked up, and is on record.
     await authorise(Order(caller, "policy", {"action": "apply"}), control)
@@ -76,46 +106,40 @@ async def apply_policy(text: str, caller: Caller, control: Control, *, base: str
         policy = parse_toml(text)
     except PolicyError as e:
         raise BadRequest("bad_policy", str(e)) from None
-    await _check_usable(policy, caller.tenant, control)
+    await check_usable(policy, caller.tenant, control)
+    proposal = Proposal(tenant=caller.tenant, action="policy", policy=to_canonical(policy))
     changes: tuple[Change, ...] = ()
 
     def build(authority: Authority) -> Edit:
         nonlocal changes
         if base is not None and authority.policy.hash != base:
             raise Conflict("policy_moved", "Another policy is in force than the one this was compared with.")
+        if not edits.alone(proposal, authority, caller):
+            raise edits.TwoPersonsNeeded
         changes = tuple(diff(authority.policy, policy))
-        detail: dict[str, str | int] = {"before": authority.policy.hash, "changes": len(changes)}
-        return Edit(authority.register.with_policy(to_canonical(policy)), detail)
+        return edits.edit(edits.Change(proposal, caller, control.now()), authority)
 
-    await amend(Order(caller, "policy", {"action": "apply", "after": policy.hash}), build, control)
+    order = Order(caller, "policy", {"action": "apply", "after": policy.hash})
+    try:
+        await amend(order, build, control)
+    except edits.TwoPersonsNeeded:
+        return await propose(order, proposal, control)
     return Applied(policy, changes)
 
 
-def check_types(policy: Policy) -> None:
-    """Whether the policy's own field types can be used and what it makes searchable exists.
-
-    Raises: BadRequest (`bad_policy`).
-    """
+async def _administrator(credential: str, person: str, control: Control) -> tuple[Issued, NewSecret]:
+    secret, stored = await new_secret(credential, control)
     try:
-        known = catalogue(policy)
-    except BadDefinition as e:
-        raise BadRequest("bad_policy", f"types: {e}") from None
-    for name in sorted(policy.searchable):
-        if name not in known:
-            raise BadRequest("bad_policy", f"searchable: there is no field type {name}")
-
-
-async def _check_usable(policy: Policy, tenant: str, control: Control) -> None:
-    """A policy that could not be served is not put in force. Raises: BadRequest, Unavailable."""
-    check_types(policy)
-    for name in sorted(policy.searchable):
-        try:
-            await control.index_keys.key_settings(f"bidx-{tenant}-{name}")
-        except Misconfigured:
-            told = f"searchable {name}: its index key is missing; `strongroom tenants keys {tenant}` makes it"
-            raise BadRequest("index_key_missing", told) from None
-        except KeysError as e:
-            raise Unavailable(e.code, retry_after=1) from None
+        entry = CredentialEntry(
+            id=credential,
+            person=person,
+            grants=read_grants(ADMINISTRATOR),
+            created_at=control.now(),
+            secret_sha256=stored.sha256,
+        )
+    except RegisterError as e:
+        raise BadRequest("bad_credential", e.rule) from None
+    return Issued(entry, secret), stored
 
 
 async def _refuse_existing(tenant: str, control: Control) -> None:

@@ -123,6 +123,10 @@ RIGHTS: Rights = {
         "UPDATE (seq, document, signature, key_version) ON standing",
         "SELECT ON credential_secret",
         "INSERT ON credential_secret",
+        # A proposal counts when a worker signed for it, so its event is looked at.
+        "SELECT ON event",
+        "SELECT ON signed_list",
+        "SELECT ON worker",
         "SELECT ON proposal",
         "SELECT ON proposal_end",
         _add("proposal", "proposal_id, document, credential, person, expires_at"),
