@@ -188,5 +188,6 @@ OPERATIONS = (
         statuses=(400, 401, 403, 404, 409, 413, 415, 503),
         example={"subject": "cust-8472", "reference": "request-118", "format": "json"},
         answer=EXAMPLE,
+        also=("text/html", AGE),
     ),
 )

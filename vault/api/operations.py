@@ -218,6 +218,9 @@ def _responses(one: Operation) -> dict[int | str, dict[str, Any]]:
         found[one.status] = {"description": "Done", "content": {one.media: {"schema": {"type": "string"}}}}
     elif good is not None:
         found[one.status] = {"description": "Done", "content": {"application/json": {"example": good}}}
+    if one.also:
+        other = {media: {"schema": {"type": "string", "format": "binary"}} for media in one.also}
+        found[one.status]["content"] |= other
     if one.accepted is not None:
         waits = {"application/json": {"example": one.accepted}}
         found[202] = {"description": "Waits for a second person", "content": waits}

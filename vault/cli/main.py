@@ -18,6 +18,7 @@ from vault.cli.dev import dev
 from vault.cli.disclosures import app as disclosures
 from vault.cli.doctor import doctor
 from vault.cli.events import events
+from vault.cli.export import export
 from vault.cli.failures import USAGE, CommandError, explain
 from vault.cli.fields import fields
 from vault.cli.holds import app as holds
@@ -68,7 +69,7 @@ for name, group in (
     ("receipts", receipts),
 ):
     app.add_typer(group, name=name)
-for reader in (replace, fields, events, doctor):
+for reader in (export, replace, fields, events, doctor):
     app.command()(reader)
 
 

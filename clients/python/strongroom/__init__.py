@@ -8,6 +8,7 @@
 
 from strongroom.aio import AsyncPayment, AsyncStrongroom
 from strongroom.client import Payment, Strongroom
+from strongroom.copies import DataCopy
 from strongroom.errors import (
     BadRequest,
     ClientError,
@@ -64,6 +65,7 @@ __all__ = [
     "ClientError",
     "Conflict",
     "Consent",
+    "DataCopy",
     "Erased",
     "Erasure",
     "Event",

@@ -7,6 +7,7 @@ from typing import Literal, Self, Unpack, overload
 
 from strongroom.awaiting import Driver
 from strongroom.calls import Caller
+from strongroom.copies import DataCopy, Wanted
 from strongroom.errors import Misused
 from strongroom.lists import Progress
 from strongroom.people import People
@@ -144,6 +145,25 @@ class AsyncStrongroom(AsyncAboutPeople):
         return await self._driver.run(
             self._verbs.erase(tokens, reason=reason, mode=mode, key=idempotency_key)
         )
+
+    async def export(
+        self,
+        subject: str,
+        *,
+        reference: str,
+        case: str | None = None,
+        html: bool = False,
+        passphrase: str | None = None,
+    ) -> DataCopy:
+        """A copy of everything about one person, each value on record first; `case` where it takes two.
+
+        With a passphrase (at least 12 characters) it comes as an age file.
+
+        >>> copy = await vault.export("cust-8472", reference="request-118", html=True)
+        >>> copy.save("copy.html")
+        """
+        wanted = Wanted(subject, reference, case, html, passphrase)
+        return await self._driver.run(self._verbs.export(wanted))
 
     async def events(self, **which: Unpack[EventFilter]) -> AsyncIterator[Event]:
         """Read the access log, page after page; reading is itself an event.

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Literal, TypeVar
 
@@ -35,6 +35,8 @@ class Call:
     """The idempotency key, for verbs that change something."""
     public: bool = False
     """Whether it is open to all: asked without an access token unless one is wanted."""
+    seconds: float = 0.0
+    """What it may take in any case, where that is more than the limits say."""
 
 
 class Caller:
@@ -56,14 +58,15 @@ class Caller:
 
     def call(self, call: Call, read: Callable[[Document], T]) -> Flow[T]:
         """What `read` makes of the vault's answer. A refused access token is renewed, once."""
-        return self._whole(call, lambda answer: read(document(answer)))
+        return self.whole(call, lambda answer: read(document(answer)))
 
     def text(self, call: Call) -> Flow[str]:
         """The vault's answer where that is text."""
-        return self._whole(call, _text)
+        return self.whole(call, _text)
 
-    def _whole(self, call: Call, read: Callable[[httpx.Response], T]) -> Flow[T]:
-        tries = self._tries(call.safety)
+    def whole(self, call: Call, read: Callable[[httpx.Response], T]) -> Flow[T]:
+        """What `read` makes of the vault's answer where that is a file."""
+        tries = self._tries(call.safety, call.seconds)
         try:
             answer = yield from self._answer(call, tries)
             return read(_heard(answer))
@@ -83,8 +86,10 @@ class Caller:
         renewed = yield from self._access.token(call.plane, instead_of=token)
         return (yield from attempt(lambda timeout: self._request(call, renewed, timeout), tries))
 
-    def _tries(self, safety: Safety) -> Tries:
-        return Tries(self._connection.limits, safety, clock=self._clock, jitter=self._jitter)
+    def _tries(self, safety: Safety, seconds: float = 0.0) -> Tries:
+        limits = self._connection.limits
+        longer = replace(limits, timeout=max(limits.timeout, seconds), deadline=max(limits.deadline, seconds))
+        return Tries(longer, safety, clock=self._clock, jitter=self._jitter)
 
     def _request(self, call: Call, token: str | None, timeout: httpx.Timeout) -> httpx.Request:
         headers = {

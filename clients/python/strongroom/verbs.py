@@ -10,6 +10,7 @@ from uuid import uuid4
 from strongroom import items
 from strongroom.answers import Document
 from strongroom.calls import Call, Caller
+from strongroom.copies import DataCopy, Wanted, copied
 from strongroom.errors import Misused
 from strongroom.flow import Flow
 from strongroom.lists import Batch, Progress, Unit, in_batches
@@ -147,6 +148,10 @@ class Verbs:
             body["purpose"] = purpose
         call = Call("reveal", "/v1/search", encode(body), safety="reveal")
         return self._caller.call(call, items.found)
+
+    def export(self, wanted: Wanted) -> Flow[DataCopy]:
+        """Everything about one person."""
+        return copied(self._caller, wanted)
 
     def events(self, which: EventFilter, cursor: str | None) -> Flow[Page]:
         """One page of the log."""
