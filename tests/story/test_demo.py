@@ -79,6 +79,17 @@ def plaintexts(run):
     return {one for one in (*whole, *parts) if len(one) >= 10}
 
 
+def test_a_customer_leaves_by_four_eyes(place, first):
+    """Consent stops, the e-mail is shredded, bank and PAN wait for their date; the certificate holds."""
+    assert "this stops from the next request on" in first
+    assert "the officer cannot release it alone: 403" in first
+    assert "archived; payment: 403 record_archived" in first
+    assert "✓ the certificate verifies under the published key" in first
+    [certificate] = (place / ".strongroom" / "certificates").glob("cas_*.txt")
+    assert "asha@example.com" not in certificate.read_text() + first
+
+
+
 def test_the_main_job_is_shown(first):
     """Sign-ups become tokens, a payout opens them, others are refused with the reason, the log is shown."""
     assert f"values of {COUNT} sign-ups became tokens" in first

@@ -1,4 +1,4 @@
-"""Who plays in the demonstration: four services, each with a credential and no more rights than needed."""
+"""Who plays in the demonstration: services and people of the office, each with no more rights than needed."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -25,6 +25,13 @@ ROLES = (
     Role("payout", "Vikram Shah, payments", ("detokenize:payment@payment", "inspect")),
     Role("marketing", "Neha Gowda, marketing", ("detokenize:marketing_display",)),
     Role("auditor", "Farah Khan, data protection", ("events",)),
+    Role(
+        "office",
+        "Ravi Iyer, customer service",
+        ("consent", "erase", "holds", "notices", "recipients", "replace", "retention", "subjects"),
+    ),
+    Role("officer", "Farah Khan, data protection", ("cases",)),
+    Role("approver", "Dev Mehta, legal", ("release",)),
 )
 
 

@@ -130,8 +130,17 @@ def answer(officer: Api, customer: Customer, decided: Decided, home: Home) -> Fa
 
 
 def afterwards(payout: Api, customer: Customer) -> list[tuple[str, str]]:
-    """(field type, what a payment run gets now) for each field."""
-    return [(name, _tried(payout, token)) for token, name in customer.tokens.items()]
+    """(field type, what has become of it): its state, and what a payment run gets of the bank account."""
+    asked = {"tokens": list(customer.tokens)}
+    found = payout.post("/v1/inspect", asked, plane="reveal")["items"]
+    states = {str(one["token"]): str(one["state"]) for one in found}
+    return [
+        (
+            name,
+            f"{states[token]}; payment: {_tried(payout, token)}" if name == "bank_account" else states[token],
+        )
+        for token, name in customer.tokens.items()
+    ]
 
 
 def _tried(payout: Api, token: str) -> str:

@@ -43,9 +43,9 @@ def refused(console: Console, answer: str) -> None:
 
 
 def released(console: Console, after: Sequence[tuple[str, str]]) -> None:
-    """What a payment run gets now."""
-    _good(console, "a second person released it, and it was carried out; a payment run now gets:")
-    console.print(Padding(table(("field", "answer"), after), (0, 0, 0, 2)))
+    """What has become of each field."""
+    _good(console, "a second person released it, and it was carried out at once:")
+    console.print(Padding(table(("field", "now"), after), (0, 0, 0, 2)))
 
 
 def answered(console: Console, found: Farewell) -> None:

@@ -25,22 +25,22 @@ class Report:
     """Writes to one console, act by act."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
         self._number = 0
 
     def act(self, title: str, what: str) -> None:
         """A heading, and one sentence about what is going to happen."""
         self._number += 1
-        self._console.print()
-        self._console.rule(f"[bold]{self._number}. {title}", align="left")
-        self._console.print(what, style="dim", markup=False)
+        self.console.print()
+        self.console.rule(f"[bold]{self._number}. {title}", align="left")
+        self.console.print(what, style="dim", markup=False)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:
         """A bar while something runs; nothing in a pipe."""
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        quiet = not self._console.is_terminal
-        with Progress(*columns, console=self._console, transient=True, disable=quiet) as bar:
+        quiet = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=quiet) as bar:
             task = bar.add_task(what, total=total)
             yield lambda more: bar.advance(task, more)
 
@@ -114,22 +114,22 @@ class Report:
         self._plain(f"address: {url}")
         self._indented(table(("credential (demo.…)", "may", "client_id:secret, mode 0600"), rows))
         self._plain("copy and paste, from this folder:")
-        self._console.print()
+        self.console.print()
         for line in curl_lines(home, url, token):
-            self._console.print(line, soft_wrap=True, markup=False)
+            self.console.print(line, soft_wrap=True, markup=False)
 
     def _good(self, words: str, count: int = 0, seconds: float = 0.0) -> None:
         rate = f" in {seconds:.1f} s, {count / seconds:,.0f} a second" if seconds else ""
-        self._console.print(Text.assemble(("✓ ", "green"), words, (rate, "bold")))
+        self.console.print(Text.assemble(("✓ ", "green"), words, (rate, "bold")))
 
     def _bad(self, words: str) -> None:
-        self._console.print(Text.assemble(("✗ ", "bold red"), (words, "red")))
+        self.console.print(Text.assemble(("✗ ", "bold red"), (words, "red")))
 
     def _plain(self, words: str) -> None:
-        self._console.print(words, markup=False)
+        self.console.print(words, markup=False)
 
     def _indented(self, what: Any) -> None:
-        self._console.print(Padding(what, (0, 0, 0, 2)))
+        self.console.print(Padding(what, (0, 0, 0, 2)))
 
 
 def curl_lines(home: Home, url: str, token: str) -> list[str]:

@@ -10,11 +10,13 @@ from rich.console import Console
 
 from vault.cli.home import Home
 from vault.cli.http import Api
-from vault.demo import acts, book, cast
+from vault.demo import acts, book, cast, farewell, farewell_report
 from vault.demo.report import Report
 from vault.demo.signups import SignUp, generate
 
 _MOST_SAMPLES = 3
+_INVOICED = "2025-06-30"
+"""The day of the invoice of the customer who leaves."""
 
 
 def demonstrate(home: Home, url: str, *, count: int, console: Console) -> None:
@@ -35,6 +37,7 @@ def demonstrate(home: Home, url: str, *, count: int, console: Console) -> None:
             "The access log of one token", "The auditor asks who did what with it, allowed and denied."
         )
         report.accessed(token, acts.accesses(people["auditor"], token))
+        _farewell(people, home, len(runs) + 1, report)
         report.act("Your turn", "The service is the real one; so are OpenBao, the keys and the log.")
         report.closing(home, url, token)
 
@@ -75,6 +78,24 @@ def _pay_out(api: Api, signed: acts.SignedUp, reference: str, report: Report) ->
     masked = acts.reveal(api, tokens, reference, form="masked")
     samples = [(signed.accounts[token], item) for token, item in zip(tokens, masked, strict=True)]
     report.paid_out(paid, reference, samples)
+
+
+def _farewell(people: Mapping[str, Api], home: Home, run: int, report: Report) -> None:
+    report.act(
+        "A customer leaves",
+        f"Signed up {farewell.MONTHS} months ago and invoiced; withdraws consent, and asks to be deleted. "
+        "(That date the demonstration wrote into its own database: no role of the vault could.)",
+    )
+    customer = farewell.long_ago(people["signup"], home, run)
+    office, officer, console = people["office"], people["officer"], report.console
+    farewell.invoice(office, customer, _INVOICED)
+    farewell_report.withdrawn(console, farewell.withdraw(office, customer))
+    decided = farewell.decide(officer, customer)
+    farewell_report.decided(console, customer, decided)
+    farewell_report.refused(console, farewell.release_alone(officer, decided))
+    farewell.release(people["approver"], decided)
+    farewell_report.released(console, farewell.afterwards(people["payout"], customer))
+    farewell_report.answered(console, farewell.answer(officer, customer, decided, home))
 
 
 def _trespass(people: Mapping[str, Api], token: str, reference: str, report: Report) -> None:
