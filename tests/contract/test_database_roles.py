@@ -20,14 +20,14 @@ from keys.keystore import metadata as keystore_tables
 from tests.plugins.postgres import Postgres
 from tests.plugins.service import PASSWORDS, Founder
 from tests.plugins.world import BANK
-from vault.store.acts import METADATA as data_tables
+from vault.store.acts import METADATA
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DENIED = "42501"
 """SQLSTATE insufficient_privilege."""
 DATA_ROLES = sorted(vault.store.roles.RIGHTS)
 KEYSTORE_ROLES = sorted(keys.roles.KEYSTORE_RIGHTS)
-TABLES = {table.name: table for table in (*data_tables.sorted_tables, *keystore_tables.sorted_tables)}
+TABLES = {table.name: table for table in (*METADATA.sorted_tables, *keystore_tables.sorted_tables)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _as(postgres: Postgres, url: URL, role: str) -> URL:
 
 
 async def _one_row_each(connection: AsyncConnection, kind: str) -> None:
-    tables = (data_tables if kind == "data" else keystore_tables).sorted_tables
+    tables = (METADATA if kind == "data" else keystore_tables).sorted_tables
     for table in tables:
         await connection.exec_driver_sql(_insert(table.name))
 
@@ -178,7 +178,7 @@ MAY: dict[tuple[str, str], set[str]] = {
 @pytest.mark.parametrize(("kind", "role"), sorted(MAY))
 async def test_a_role_does_what_it_may_and_nothing_else(cluster: Cluster, kind: str, role: str):
     """Of every insert, delete, truncate, and of every column's select and update, the listed succeed."""
-    tables = (data_tables if kind == "data" else keystore_tables).sorted_tables
+    tables = (METADATA if kind == "data" else keystore_tables).sorted_tables
     done = set()
     for table in tables:
         for deed, statement in _deeds(table.name).items():

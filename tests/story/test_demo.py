@@ -89,7 +89,6 @@ def test_a_customer_leaves_by_four_eyes(place, first):
     assert "asha@example.com" not in certificate.read_text() + first
 
 
-
 def test_the_main_job_is_shown(first):
     """Sign-ups become tokens, a payout opens them, others are refused with the reason, the log is shown."""
     assert f"values of {COUNT} sign-ups became tokens" in first
