@@ -116,7 +116,7 @@ async def test_only_who_may_corrects(office: World):
 async def test_a_corrected_value_is_found_and_the_old_one_is_not(office: World):
     """Where a type is searchable the blind index follows the correction."""
     opened = DEFAULT.read_text().replace("searchable = []", 'searchable = ["pan"]')
-    await office.post("/v1/policy/apply", {"toml": opened}, who="admin")
+    await office.ordered("/v1/policy/apply", {"toml": opened})
     await asyncio.sleep(1)  # by when every worker has seen it
     token = (await office.tokenize([("pan", "AAAPA1111A")])).json()["items"][0]["token"]
     await corrected(office, token, "BBBPB2222B")

@@ -207,7 +207,7 @@ async def test_outages_change_nothing(world):
 
 
 async def test_a_tenant_is_founded_once(world):
-    """Its first two credentials are two persons'; they manage credentials and policy, and can open nothing."""
+    """Its first two credentials are two persons'; they manage rights and can open nothing."""
     entries = (await world.registers.of("acme")).entries
     assert [entry.person for entry in entries.values()] == ["Asha", "Zoya"]
     assert [[str(g) for g in entry.grants] for entry in entries.values()] == [["credentials", "policy"]] * 2
