@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from tests.plugins.world import World
 from vault.retention import load
-from vault.store.acts import erasure_notice
+from vault.store.acts import erasure_notice, record_state
 from vault.store.schema import record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -127,13 +127,17 @@ async def test_an_abandoned_sign_up_goes_and_an_invoiced_customer_is_archived(ke
 
 
 async def test_an_archived_value_goes_when_its_date_is_over(keeping: World, subject: str):
-    """The run shreds it by itself, on the day after the law lets go."""
+    """The run shreds it by itself, on the day after the law lets go and the day that was told is over."""
     token = await sealed(keeping, subject, "email", "asha@example.com", ago=timedelta())
     await erase(keeping, token)
     assert token not in await run(keeping, apply=True)
     then = int((datetime.now(UTC) - 14 * MONTH).timestamp() * 1_000_000)
     async with keeping.owner.begin() as connection:
         await connection.execute(update(record).where(record.c.token == token).values(created_at=then))
+    assert token not in await run(keeping, apply=True)
+    over = (datetime.now(UTC) - MONTH).date().isoformat()
+    async with keeping.owner.begin() as connection:
+        await connection.execute(update(record_state).where(record_state.c.token == token).values(until=over))
     assert (await run(keeping, apply=True))[token]["fate"] == "erase"
     assert await opened(keeping, token) == (410, "erased")
 

@@ -11,7 +11,7 @@ from vault.model.grants import CLASSES
 from vault.model.names import FIELD_TYPE
 from vault.retention import words
 from vault.retention.calendar import ONE_DAY, written
-from vault.retention.facts import Facts, applies, run_of
+from vault.retention.facts import Facts, Run, applies, run_of
 from vault.retention.rules import Clock, Keep, Limit, Retention, RetentionError
 
 
@@ -20,13 +20,33 @@ class Reading:
     """What one clock says of one value."""
 
     clock: Clock
-    start: date | None
-    """The day it counts from; None when it does not run."""
-    end: date | None
-    """Its last day: a minimum still holds on it, a maximum still permits it. None when it does not run."""
+    run: Run | None
+    """None when it does not run."""
     waits: bool
     """A minimum that holds without a last day, until the relationship has ended."""
-    sentence: str
+    apart: bool
+    """It is about other subjects."""
+    today: date
+    """Chooses the words of the sentence."""
+
+    @property
+    def start(self) -> date | None:
+        """The day it counts from; None when it does not run."""
+        return self.run.start if self.run is not None else None
+
+    @property
+    def end(self) -> date | None:
+        """Its last day: a minimum still holds on it, a maximum still permits it."""
+        return self.run.end if self.run is not None else None
+
+    @property
+    def sentence(self) -> str:
+        """What it says, in words."""
+        if self.apart:
+            return words.apart(self.clock)
+        if self.run is None:
+            return words.waiting(self.clock, blocks=self.waits)
+        return words.running(self.clock, self.run, over=self.today > self.run.end)
 
     def holds(self, today: date) -> bool:
         """Whether it forbids erasing. A maximum never does, nor a minimum that does not run."""
@@ -137,10 +157,7 @@ def judge(retention: Retention, *, field_type: str, field_class: str, facts: Fac
 
 def _read(clock: Clock, facts: Facts, retention: Retention, today: date) -> Reading:
     if not applies(clock, facts):
-        return Reading(clock, None, None, waits=False, sentence=words.apart(clock))
+        return Reading(clock, None, waits=False, apart=True, today=today)
     run = run_of(clock, facts, retention)
-    if run is None:
-        blocks = isinstance(clock, Keep) and clock.blocks_until_anchor
-        return Reading(clock, None, None, waits=blocks, sentence=words.waiting(clock, blocks=blocks))
-    sentence = words.running(clock, run, over=today > run.end)
-    return Reading(clock, run.start, run.end, waits=False, sentence=sentence)
+    blocks = run is None and isinstance(clock, Keep) and clock.blocks_until_anchor
+    return Reading(clock, run, waits=blocks, apart=False, today=today)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.acts import hold, hold_lifted
-from vault.store.rows import rows
+from vault.store.rows import among, rows
 from vault.store.schema import record, tombstone
 from vault.store.unit import Unit
 
@@ -101,7 +101,9 @@ class Holds:
     async def open(self, tenant: str, pairs: Sequence[tuple[str, str]]) -> dict[str, list[Hold]]:
         """{token: the holds that cover it now}, for (subject, token) pairs; up to 1,000 in one statement."""
         subjects = sorted({subject for subject, _ in pairs})
-        wanted = select(*_COLUMNS).where(hold.c.tenant == tenant, hold.c.subject.in_(subjects), _OPEN)
+        wanted = select(*_COLUMNS).where(
+            hold.c.tenant == tenant, among(self._engine, hold.c.subject, subjects), _OPEN
+        )
         about: dict[str, list[Hold]] = {}
         for row in await rows(self._engine, wanted.order_by(hold.c.hold_id)):
             one = Hold(*row)

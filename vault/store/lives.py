@@ -7,7 +7,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.acts import erasure_notice, record_state
-from vault.store.rows import rows
+from vault.store.rows import among, rows
 from vault.store.schema import event, record, tombstone
 from vault.store.unit import Unit
 
@@ -54,7 +54,7 @@ class Lives:
         )
         wanted = select(
             s.c.token, s.c.number, s.c.state, s.c.until, s.c.law, s.c.reason, s.c.recorded_at
-        ).where(s.c.tenant == tenant, s.c.token.in_(tokens), ~newer)
+        ).where(s.c.tenant == tenant, among(self._engine, s.c.token, tokens), ~newer)
         return {row[0]: KeptAs(*row[1:]) for row in await rows(self._engine, wanted)}
 
     async def put(self, unit: Unit, tenant: str, states: Sequence[NewState]) -> None:
@@ -71,7 +71,7 @@ class Lives:
             select(event.c.token, func.max(event.c.recorded_at))
             .where(
                 event.c.tenant == tenant,
-                event.c.token.in_(tokens),
+                among(self._engine, event.c.token, tokens),
                 event.c.verb.in_(USES),
                 event.c.decision == "allow",
             )
@@ -86,7 +86,7 @@ class Lives:
             later.c.tenant == n.c.tenant, later.c.token == n.c.token, later.c.number > n.c.number
         )
         wanted = select(n.c.token, n.c.number, n.c.erase_after).where(
-            n.c.tenant == tenant, n.c.token.in_(tokens), ~newer
+            n.c.tenant == tenant, among(self._engine, n.c.token, tokens), ~newer
         )
         return {row[0]: (row[1], row[2]) for row in await rows(self._engine, wanted)}
 

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.log.lists import WorkerKey
 from vault.store import failures
-from vault.store.rows import rows
+from vault.store.rows import among, rows
 from vault.store.schema import blind_index, db_clock, idempotency, record, replaced, tombstone, worker
 from vault.store.standing import NOTHING_SAID, STANDING, Standing
 from vault.store.unit import Unit
@@ -71,12 +71,12 @@ class Store:
             record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
             record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
             null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *STANDING,
-        ).where(record.c.tenant == tenant, record.c.token.in_(tokens))  # fmt: skip
+        ).where(record.c.tenant == tenant, among(self.engine, record.c.token, tokens))  # fmt: skip
         dead = select(
             tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
             tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
             tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(STANDING))),
-        ).where(tombstone.c.tenant == tenant, tombstone.c.token.in_(tokens))  # fmt: skip
+        ).where(tombstone.c.tenant == tenant, among(self.engine, tombstone.c.token, tokens))  # fmt: skip
         both = await self._rows(union_all(live, dead))
         found: dict[str, Stored] = {}
         for row in both:
@@ -90,7 +90,7 @@ class Store:
         """What each live record among `tokens` may be used for at this moment, by (token, version)."""
         buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
         live = select(record.c.token, record.c.version, *STANDING).where(
-            record.c.tenant == tenant, record.c.token.in_(tokens), ~buried
+            record.c.tenant == tenant, among(self.engine, record.c.token, tokens), ~buried
         )
         return {(row[0], row[1]): Standing.read(*row[2:]) for row in await self._rows(live)}
 
@@ -137,7 +137,11 @@ class Store:
         with failures.statements():
             async with self.engine.begin() as connection:
                 for table in (tombstone, replaced):
-                    mine = table.c.tenant == tenant, table.c.token.in_(tokens), table.c.dek_id.in_(dek_ids)
+                    mine = (
+                        table.c.tenant == tenant,
+                        among(self.engine, table.c.token, tokens),
+                        among(self.engine, table.c.dek_id, dek_ids),
+                    )
                     unmarked = table.c.key_destroyed_at.is_(None)
                     done = update(table).where(*mine, unmarked).values(key_destroyed_at=db_clock())
                     await connection.execute(done)

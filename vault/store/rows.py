@@ -1,7 +1,7 @@
 """Many rows in one statement of one shape, whatever their number. PostgreSQL takes columns as arrays."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from vault.store import failures
 
+T = TypeVar("T")
+
 
 async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Any]:
     """Everything a SELECT finds. Raises: Unavailable."""
@@ -28,11 +30,13 @@ async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Any]:
             return (await connection.execute(statement)).all()
 
 
-def among(engine: AsyncEngine, member: ColumnElement[bytes], values: Sequence[bytes]) -> ColumnElement[bool]:
+def among(
+    engine: AsyncEngine | AsyncConnection, member: ColumnElement[T], values: Collection[T]
+) -> ColumnElement[bool]:
     """`member` is one of `values`. A list of parameters would be another statement for each length."""
     if engine.dialect.name == "postgresql":
         return member == any_(literal(list(values), ARRAY(member.type)))
-    return member.in_(values)
+    return member.in_(list(values))
 
 
 def looked_up(found: ColumnElement[Any], *where: ColumnElement[bool]) -> ScalarSelect[Any]:
@@ -47,7 +51,7 @@ def looked_up(found: ColumnElement[Any], *where: ColumnElement[bool]) -> ScalarS
 async def insert_rows(
     connection: AsyncConnection,
     table: Table,
-    same: Mapping[str, str],
+    same: Mapping[str, object],
     columns: Mapping[str, Sequence[object]],
 ) -> None:
     """Insert rows given as columns; `same` holds what is equal in all of them."""
@@ -55,7 +59,7 @@ async def insert_rows(
     if connection.dialect.name != "postgresql":
         every = zip(*columns.values(), strict=True)
         rows = [{**same, **dict(zip(names, row, strict=True))} for row in every]
-        await connection.execute(insert(table), rows)
+        await connection.execute(insert(table).inline(), rows)
         return
     arrays = [literal(list(columns[name]), ARRAY(table.c[name].type)) for name in names]
     given = func.unnest(*arrays).table_valued(*(column(name, table.c[name].type) for name in names))

@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, case, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.acts import subject_fact
-from vault.store.rows import rows
+from vault.store.rows import among, rows
 from vault.store.schema import record, tombstone
 from vault.store.standing import STANDING, Standing
 from vault.store.unit import Unit
@@ -93,7 +93,8 @@ class Subjects:
 
     async def facts(self, tenant: str, subjects: Iterable[str]) -> dict[str, Facts]:
         """What holds about each subject now, in one statement; a subject without facts is left out."""
-        return {row[0]: _read(row[1:]) for row in await rows(self._engine, _facts(tenant, subjects))}
+        wanted = _facts(self._engine, tenant, sorted(set(subjects)))
+        return {row[0]: _read(row[1:]) for row in await rows(self._engine, wanted)}
 
     async def records(
         self, tenant: str, subjects: Iterable[str], *, after: tuple[str, str] | None, limit: int
@@ -131,7 +132,7 @@ class Subjects:
         return [row[0] for row in await rows(self._engine, both.order_by("token").limit(limit))]
 
 
-def _facts(tenant: str, subjects: Iterable[str]) -> Select[Any]:
+def _facts(engine: AsyncEngine, tenant: str, subjects: Sequence[str]) -> Select[Any]:
     """Subject, latest number, the account's latest fact and its day, latest invoice, latest sign of life."""
     c = subject_fact.c
     latest = (
@@ -142,7 +143,7 @@ def _facts(tenant: str, subjects: Iterable[str]) -> Select[Any]:
             func.max(case((c.kind == INVOICED, c.on_day))).label("invoiced"),
             func.max(case((c.kind == ACTIVE, c.on_day))).label("active"),
         )
-        .where(c.tenant == tenant, c.subject.in_(sorted(set(subjects))))
+        .where(c.tenant == tenant, among(engine, c.subject, subjects))
         .group_by(c.subject)
         .subquery()
     )

@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, Table, delete, exists, insert, literal, se
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from vault.log.event import Event
 from vault.log.lists import SignedList
 from vault.store import acts, failures, schema
 from vault.store.proposals import ProposalEnd, StoredProposal
+from vault.store.rows import among, insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +76,11 @@ class Unit:
         """Write a signed list and its events."""
         heading = signed.heading
         with failures.statements():
-            await self._open.execute(
-                insert(schema.event),
-                [
-                    {
-                        "tenant": heading.tenant,
-                        "event_id": event.event_id,
-                        "list_id": heading.list_id,
-                        "position": position,
-                        "commitment": event.commitment,
-                        "salt": event.salt,
-                        "body": event.body,
-                        "sealed": event.draft.sealed,
-                        "token": event.draft.token,
-                        "subject": event.draft.subject,
-                        "actor": event.draft.caller.credential,
-                        "verb": event.draft.verb,
-                        "decision": event.draft.decision,
-                        "purpose": event.draft.purpose,
-                    }
-                    for position, event in enumerate(signed.events)
-                ],
+            await insert_rows(
+                self._open,
+                schema.event,
+                {"tenant": heading.tenant, "list_id": heading.list_id},
+                _columns_of(signed.events),
             )
             await self._open.execute(
                 insert(schema.signed_list),
@@ -136,7 +122,7 @@ class Unit:
         """
         if not tokens:
             return
-        mine = schema.record.c.tenant == tenant, schema.record.c.token.in_(tokens)
+        mine = schema.record.c.tenant == tenant, among(self._open, schema.record.c.token, tokens)
         kept = ["tenant", "token", "version", "subject", "field_type", "dek_id", "created_at"]
         rows = select(*(schema.record.c[name] for name in kept), literal(reason)).where(*mine, ~_held())
         index = schema.blind_index
@@ -145,7 +131,9 @@ class Unit:
             if buried.rowcount < len(set(tokens)):
                 raise failures.Clash
             await self._open.execute(delete(schema.record).where(*mine))
-            await self._open.execute(delete(index).where(index.c.tenant == tenant, index.c.token.in_(tokens)))
+            await self._open.execute(
+                delete(index).where(index.c.tenant == tenant, among(self._open, index.c.token, tokens))
+            )
 
     async def replace_records(self, tenant: str, changes: Sequence[tuple[bytes, NewRecord]]) -> None:
         """Put next versions in the place of records, each given with the DEK id of the one before it.
@@ -202,8 +190,9 @@ class Unit:
     async def add_rows(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows as they are. For the files of this folder. Raises: Clash when a key is taken."""
         if rows:
+            columns = {name: [row[name] for row in rows] for name in rows[0]}
             with failures.statements():
-                await self._open.execute(insert(table).inline(), list(rows))
+                await insert_rows(self._open, table, {}, columns)
 
     async def _insert(self, table: Table, rows: Sequence[NewRecord] | Sequence[NewAnswer]) -> None:
         if not rows:
@@ -214,6 +203,25 @@ class Unit:
             # Inline: else one row alone is given the database's own default, read first and then named.
             filled = [{n: getattr(row, n) for n in names} for row in rows]
             await self._open.execute(insert(table).inline(), filled)
+
+
+def _columns_of(events: Sequence[Event]) -> dict[str, Sequence[object]]:
+    """Events of a list as columns, in their order."""
+    drafts = [event.draft for event in events]
+    return {
+        "event_id": [event.event_id for event in events],
+        "position": list(range(len(events))),
+        "commitment": [event.commitment for event in events],
+        "salt": [event.salt for event in events],
+        "body": [event.body for event in events],
+        "sealed": [draft.sealed for draft in drafts],
+        "token": [draft.token for draft in drafts],
+        "subject": [draft.subject for draft in drafts],
+        "actor": [draft.caller.credential for draft in drafts],
+        "verb": [draft.verb for draft in drafts],
+        "decision": [draft.decision for draft in drafts],
+        "purpose": [draft.purpose for draft in drafts],
+    }
 
 
 def _held() -> ColumnElement[bool]:
