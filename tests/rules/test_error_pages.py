@@ -21,7 +21,7 @@ FOLDER = ROOT / "docs" / "errors"
 UNSEEN = {"withheld"}
 """An item kept back beside a refused one: the request is answered by the refused one's problem."""
 DYNAMIC = {
-    "after.code", "code", "denied.code", "error.code", "e.code", "first.code", "decision.code",
+    "after.code", "taken.code", "code", "denied.code", "error.code", "e.code", "first.code", "decision.code",
     "refusal.code", "one[0]", "document['code']",
 }  # fmt: skip
 """Codes that were checked where they were first written."""

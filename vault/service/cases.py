@@ -153,9 +153,8 @@ async def keep_finishing(parts: Office, *, pause: float) -> None:
     while True:
         await asyncio.sleep(pause)
         with contextlib.suppress(ServiceError):
-            for tenant in await parts.registers.tenants():
-                if done := await finish(tenant, parts):
-                    log.warning("cases_finished", tenant=tenant, count=done)
+            done = {tenant: await finish(tenant, parts) for tenant in await parts.registers.tenants()}
+            log.debug("cases_finished", count=sum(done.values()))
 
 
 async def _may_look(caller: Caller, parts: Office) -> Policy:
