@@ -65,3 +65,20 @@ async def test_a_value_of_the_wrong_shape_is_not_echoed(service: World):
     refused = await find(service, "NOT-A-PAN")
     assert refused.status_code == 422
     assert "NOT-A-PAN" not in refused.text
+
+
+async def test_what_may_not_be_used_is_not_found(service: World):
+    """A value of a closed account is no hit, and one again when the account is reopened."""
+    await service.hire("accounts", ["subjects"])
+    made = await service.tokenize([("pan", "CCCPC3333C")], subject="cust-closes")
+    token = made.json()["items"][0]["token"]
+
+    async def say(fact: str) -> None:
+        body = {"items": [{"subject": "cust-closes", "fact": fact}]}
+        assert (await service.post("/v1/subjects", body, who="accounts")).status_code == 200
+
+    assert (await find(service, "CCCPC3333C")).json()["tokens"] == [token]
+    await say("closed")
+    assert (await find(service, "CCCPC3333C")).json()["tokens"] == []
+    await say("reopened")
+    assert (await find(service, "CCCPC3333C")).json()["tokens"] == [token]

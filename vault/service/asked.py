@@ -78,7 +78,7 @@ async def look_up(tenant: str, items: Sequence[Item], policy: Policy, store: Sto
 
 def still_allowed(item: Item, now: Standing, policy: Policy) -> Decision:
     """Whether what was allowed a moment ago still is."""
-    return _usable(item.ask, now, policy)
+    return usable(item.ask, now, policy)
 
 
 def present(items: Iterable[Item]) -> list[tuple[Item, Stored]]:
@@ -121,12 +121,12 @@ def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:
     if stored.erased_at is not None and ask.verb in OPENING:
         return Denied("erased", f"erased at {timestamp(stored.erased_at)}")
     if stored.erased_at is None and ask.verb in OPENING:
-        refusal = _usable(ask, stored.standing, policy)
+        refusal = usable(ask, stored.standing, policy)
         return refusal if isinstance(refusal, Denied) else decision
     return decision
 
 
-def _usable(ask: Ask, now: Standing, policy: Policy) -> Decision:
+def usable(ask: Ask, now: Standing, policy: Policy) -> Decision:
     """Whether a record that stands so may be opened: for the ask's purpose, or by a verb of the law's own."""
     if ask.verb in PURPOSEFUL:
         return may_use(ask, policy, state=now.state, closed=now.closed, said=now.said)

@@ -9,6 +9,7 @@ from vault.model.ask import Allowed, Ask, Caller, Decision, Denied
 from vault.model.secret import Secret
 from vault.policy.decide import decide
 from vault.policy.rules import Policy
+from vault.service.asked import usable
 from vault.service.catalogue import catalogue, class_of
 from vault.service.parts import Reveal
 from vault.service.record import record
@@ -57,6 +58,7 @@ async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) 
     ]
     signed = await record(tenant, drafts, parts)
     hits = await _hits(tenant, _to_look_for(tenant, requests, decisions), parts)
+    hits = await _usable(tenant, requests, hits, policy, parts)
     outcomes: list[Found | ServiceError] = []
     for i, (request, decision) in enumerate(zip(requests, decisions, strict=True)):
         if isinstance(decision, Denied):
@@ -90,6 +92,29 @@ async def _hits(tenant: str, wanted: dict[str, dict[int, bytes]], parts: Reveal)
         for i, digest in digests.items():
             hits[i] = sorted(token for hit, token in found if hit == digest)
     return hits
+
+
+async def _usable(
+    tenant: str,
+    requests: Sequence[SearchRequest],
+    hits: dict[int, list[str]],
+    policy: Policy,
+    parts: Reveal,
+) -> dict[int, list[str]]:
+    """Those of the hits that may serve the purpose now: what is restricted, or withdrawn, is not found."""
+    tokens = sorted({token for found in hits.values() for token in found})
+    live = await parts.store.standing(tenant, tokens) if tokens else {}
+    now = {token: standing for (token, _), standing in live.items()}
+    fields = catalogue(policy)
+    left = {}
+    for i, found in hits.items():
+        request = requests[i]
+        field_class = class_of(fields, request.field_type)
+        ask = Ask(request.caller, "search", request.field_type, field_class, request.purpose)
+        left[i] = [
+            token for token in found if token in now and isinstance(usable(ask, now[token], policy), Allowed)
+        ]
+    return left
 
 
 def _draft(request: SearchRequest, decision: Decision, policy: Policy) -> Draft:
