@@ -46,9 +46,7 @@ class Report:
 
     def took_two(self, role: str, proposal: str) -> None:
         """A credential that no administrator can make alone."""
-        self._good(
-            f"{role}: proposed by admin, approved by admin2, for its rights take two persons ({proposal})"
-        )
+        self._good(f"{role}: proposed by admin, approved by admin2 ({proposal})")
 
     def earlier(self, runs: Sequence[Run], token: str, item: Mapping[str, Any]) -> None:
         """Tokens of earlier starts are still good."""
