@@ -41,6 +41,7 @@ from strongroom.people_results import (
     Subject,
     SubjectRecord,
 )
+from strongroom.recipients import Disclosure, Recipient
 from strongroom.results import (
     Erasure,
     Event,
@@ -66,6 +67,7 @@ __all__ = [
     "Conflict",
     "Consent",
     "DataCopy",
+    "Disclosure",
     "Erased",
     "Erasure",
     "Event",
@@ -96,6 +98,7 @@ __all__ = [
     "PolicyDenied",
     "Problem",
     "ProtocolError",
+    "Recipient",
     "Refused",
     "Strongroom",
     "Subject",

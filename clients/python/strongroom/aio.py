@@ -12,6 +12,8 @@ from strongroom.errors import Misused
 from strongroom.lists import Progress
 from strongroom.people import People
 from strongroom.people_aio import AsyncAboutPeople
+from strongroom.recipients import Recipients
+from strongroom.recipients_aio import AsyncAboutRecipients
 from strongroom.results import (
     ErasedItem,
     Event,
@@ -30,7 +32,7 @@ from strongroom.values import Given, Plain, Value
 from strongroom.verbs import Entry, EventFilter, Verbs, Why
 
 
-class AsyncStrongroom(AsyncAboutPeople):
+class AsyncStrongroom(AsyncAboutPeople, AsyncAboutRecipients):
     """A vault, seen by one credential. For the tasks of one event loop; make one and keep it.
 
     >>> vault = AsyncStrongroom("https://vault.example", "acme.signup", secret)
@@ -45,7 +47,7 @@ class AsyncStrongroom(AsyncAboutPeople):
         """Check the settings; nothing is sent yet. See `Options` for the rest. Raises: Misused."""
         checked = connection(url, client_id, client_secret, options)
         caller = Caller(checked)
-        self._verbs, self._people = Verbs(caller), People(caller)
+        self._verbs, self._people, self._recipients = Verbs(caller), People(caller), Recipients(caller)
         self._driver = Driver(checked.tls, options.get("transport"))
 
     @classmethod

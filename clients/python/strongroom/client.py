@@ -12,6 +12,8 @@ from strongroom.errors import Misused
 from strongroom.lists import Progress
 from strongroom.people import People
 from strongroom.people_client import AboutPeople
+from strongroom.recipients import Recipients
+from strongroom.recipients_client import AboutRecipients
 from strongroom.results import (
     ErasedItem,
     Event,
@@ -30,7 +32,7 @@ from strongroom.values import Given, Plain, Value
 from strongroom.verbs import Entry, EventFilter, Verbs, Why
 
 
-class Strongroom(AboutPeople):
+class Strongroom(AboutPeople, AboutRecipients):
     """A vault, seen by one credential. Safe to share between threads; make one and keep it.
 
     >>> vault = Strongroom("https://vault.example", "acme.signup", secret)
@@ -45,7 +47,7 @@ class Strongroom(AboutPeople):
         """Check the settings; nothing is sent yet. See `Options` for the rest. Raises: Misused."""
         checked = connection(url, client_id, client_secret, options)
         caller = Caller(checked)
-        self._verbs, self._people = Verbs(caller), People(caller)
+        self._verbs, self._people, self._recipients = Verbs(caller), People(caller), Recipients(caller)
         self._driver = Driver(checked.tls, options.get("transport"))
 
     @classmethod

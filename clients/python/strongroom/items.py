@@ -78,7 +78,10 @@ def erased(item: Document, token: str, index: int) -> ErasedItem:
     if failed is not None:
         return NotDone(token, failed)
     _same(item, token)
-    return Erasure(token, maybe_time(item, "erased"), text(item, "receipt"))
+    tell = item.get("tell", [])
+    if not isinstance(tell, list) or not all(isinstance(one, str) for one in tell):
+        raise ProtocolError
+    return Erasure(token, maybe_time(item, "erased"), text(item, "receipt"), tuple(tell))
 
 
 def found(body: Document) -> Found:

@@ -102,6 +102,8 @@ class Erasure:
     token: str
     erased: datetime | None
     receipt: str
+    tell: tuple[str, ...] = ()
+    """Recipients who were given the value, and are to be told."""
 
     @property
     def problem(self) -> None:

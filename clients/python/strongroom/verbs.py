@@ -117,6 +117,10 @@ class Verbs:
         """Masked forms, in the order of the tokens."""
         return self._reveal(tokens, why.head("masked"), items.masked, progress)
 
+    def disclose(self, tokens: Iterable[str], head: bytes) -> Flow[list[OpenedItem]]:
+        """Values for a recipient, in the order of the tokens."""
+        return self._reveal(tokens, head, items.opened, None, path="/v1/disclose")
+
     def inspect(self, tokens: Iterable[str]) -> Flow[list[InspectedItem]]:
         """What the vault tells of each token."""
         listed = _tokens(tokens)
@@ -180,12 +184,14 @@ class Verbs:
         head: bytes,
         read: Callable[[Document, str, int], T],
         progress: Progress | None,
+        *,
+        path: str = "/v1/detokenize",
     ) -> Flow[list[T]]:
         listed = _tokens(tokens)
 
         def run(batch: Batch) -> Flow[list[T]]:
             body = head + b',"items":%s}' % batch.array()
-            return self._each(Call("reveal", "/v1/detokenize", body, safety="reveal"), batch, listed, read)
+            return self._each(Call("reveal", path, body, safety="reveal"), batch, listed, read)
 
         return in_batches([Unit((encode({"token": token}),)) for token in listed], run, progress)
 

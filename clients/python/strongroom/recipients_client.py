@@ -1,0 +1,58 @@
+"""What the blocking client can ask about recipients: the flows of `recipients.py`, run by `blocking.py`."""
+
+from collections.abc import Iterable, Iterator
+from typing import Unpack
+
+from strongroom.blocking import Driver
+from strongroom.people import given
+from strongroom.recipients import Disclosure, Ground, Recipient, Recipients, Terms, terms_of
+from strongroom.results import Mode, OpenedItem
+from strongroom.verbs import Verbs
+
+
+class AboutRecipients:
+    """Recipients, and what goes to them. Part of `Strongroom`."""
+
+    _driver: Driver
+    _verbs: Verbs
+    _recipients: Recipients
+
+    def disclose(
+        self,
+        recipient: str,
+        tokens: Iterable[str],
+        *,
+        legal_reference: str,
+        case: str | None = None,
+        mode: Mode = "all",
+    ) -> list[OpenedItem]:
+        """Open tokens for a recipient on file; for an authority under a case that two persons approved.
+
+        >>> done = vault.disclose("mailer", [token], legal_reference="dpa-2026-05")
+        >>> done[0].value.reveal()
+        """
+        ground = Ground(recipient, legal_reference, case, mode)
+        return self._driver.run(self._verbs.disclose(tokens, ground.head()))
+
+    def put_recipient(self, name: str, **terms: Unpack[Terms]) -> Recipient:
+        """Put a recipient on file, or its next version: these terms then count, and none from before.
+
+        >>> terms = {"title": "Bulk Mail", "kind": "provider", "country": "IN", "classes": ["contact"]}
+        >>> vault.put_recipient("mailer", **terms, undertaking="Agreement of 2 May 2026")
+        """
+        return self._driver.run(self._recipients.put(terms_of(name, terms)))
+
+    def recipients(self) -> list[Recipient]:
+        """Every recipient as it stands."""
+        return self._driver.run(self._recipients.listing())
+
+    def disclosures(
+        self, *, subject: str | None = None, token: str | None = None, recipient: str | None = None
+    ) -> Iterator[Disclosure]:
+        """Who has received what, the newest first, page after page. Asking is on record."""
+        which = given(subject=subject, token=token, recipient=recipient)
+        leaf = self._driver.run(self._recipients.disclosures(which, None))
+        yield from leaf.items
+        while leaf.next is not None:
+            leaf = self._driver.run(self._recipients.disclosures(which, leaf.next))
+            yield from leaf.items
