@@ -8,7 +8,7 @@ import pytest
 from keys.errors import Sealed
 from tests.fakes.authority import POLICY, START, World
 from vault.errors import BadRequest, Conflict, Forbidden, NotFound, OutcomeUnknown, Unavailable
-from vault.model.proposal import LASTS, Proposal
+from vault.model.proposal import LASTS
 from vault.policy.load import DEFAULT
 from vault.service.credentials import NewCredential, create, grant, revoke, rotate, ungrant
 from vault.service.issuing import Issued
@@ -338,12 +338,14 @@ async def test_approving_a_policy_takes_the_grant_for_it(world):
     await unchanged(world, Forbidden, "no_grant", decide(world, waiting.open))
 
 
-def test_the_hash_covers_every_member():
-    """Two proposals that differ in anything have two hashes."""
-    one = Proposal(tenant="acme", action="grant", credential="acme.pay", person="Ravi", before="0" * 64)
-    others = [
-        replace(one, tenant="bcme"), replace(one, action="rotate"), replace(one, credential="acme.pa"),
-        replace(one, person="Rav"), replace(one, before="1" * 64), replace(one, expires_at=1),
-        replace(one, public_key=bytes(32)), replace(one, policy=b"{}"),
-    ]  # fmt: skip
-    assert len({each.sha256 for each in (one, *others)}) == len(others) + 1
+@pytest.mark.parametrize("basis", ["contract", "legitimate_interests"])
+async def test_a_purpose_put_on_a_basis_nobody_can_withdraw_takes_two(world, basis):
+    """Else one person could go on with what people withdrew their consent to; the way back is one's."""
+    consent = 'basis = "consent"'
+    changed = TEXT.replace(consent, f'basis = "{basis}"', 1)
+    assert changed != TEXT
+    waiting = await apply_policy(changed, world.admin(), world.control)
+    assert isinstance(waiting, Waiting)
+    await decide(world, waiting.open)
+    back = await apply_policy(TEXT, world.admin(), world.control)
+    assert [one.effect for one in back.changes] == ["narrows"]

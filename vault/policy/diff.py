@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from vault.policy.consents import STOPPABLE
 from vault.policy.rules import CustomType, Policy, Purpose, Transfers
 
 Effect = Literal["widens", "narrows", "neutral"]
@@ -48,7 +49,20 @@ def _searchable(old: Policy, new: Policy) -> Iterator[Change]:
 
 
 def _purposes(old: Policy, new: Policy) -> Iterator[Change]:
-    return _named("purpose", old.purposes, new.purposes)
+    """On a basis in which people have less to say, it goes on for those who said no: that counts as wider."""
+    for change in _named("purpose", old.purposes, new.purposes):
+        name = change.where.partition(" ")[2]
+        a, b = old.purposes.get(name), new.purposes.get(name)
+        more = _say_in(b) - _say_in(a) if a is not None and b is not None else 0
+        effect: Effect = "widens" if more < 0 else "narrows" if more > 0 else "neutral"
+        yield replace(change, effect=effect)
+
+
+def _say_in(purpose: Purpose) -> int:
+    """How much a person has to say in it: nothing, an objection, or consent beforehand."""
+    if purpose.basis == "consent":
+        return 2
+    return 1 if purpose.basis in STOPPABLE else 0
 
 
 def _types(old: Policy, new: Policy) -> Iterator[Change]:
