@@ -17,7 +17,7 @@ DISCLOSER = "discloser"
 """The name of the credential in a development folder."""
 
 Recipient = Annotated[str, typer.Argument(help="A recipient on file, as `recipients list` shows it.")]
-Tokens = Annotated[list[str], typer.Argument(help="One or more, at most 1,000.")]
+Tokens = Annotated[list[str], typer.Argument(metavar="TOKEN", help="One or more, at most 1,000.")]
 Legal = Annotated[str, typer.Option("--legal-reference", help="The order, contract or law it rests on.")]
 Case = Annotated[str | None, typer.Option(help="For an authority: the released case, cas_….")]
 Out = Annotated[Path, typer.Option("--out", help="A new file for the values, one JSON object a line.")]
@@ -30,7 +30,7 @@ To = Annotated[str | None, typer.Option("--recipient", help="To this recipient."
 def make(
     *,
     recipient: Recipient,
-    tokens: Tokens,
+    fields: Tokens,
     reference: Legal,
     out: Out,
     case: Case = None,
@@ -44,7 +44,7 @@ def make(
     body: dict[str, Any] = {
         "recipient": recipient,
         "legal_reference": reference,
-        "items": [{"token": token} for token in tokens],
+        "items": [{"token": token} for token in fields],
     }
     with new_file(out) as file, Api(access.find(role=DISCLOSER)) as api:
         done = api.post("/v1/disclose", body | ({"case": case} if case else {}), plane="reveal")["items"]
