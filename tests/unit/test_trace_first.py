@@ -4,7 +4,6 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import replace
-from datetime import date
 from functools import partial
 
 import pytest
@@ -29,7 +28,6 @@ from vault.store.unit import Unit
 
 PAY = caller("acme", "pay", "detokenize:payment")
 CLERK = caller("acme", "clerk", "consent", "subjects")
-DAY = date(2027, 1, 15)
 ACCOUNT = b'{"number":"123456789012","ifsc":"HDFC0000123","holder":"Asha Rao"}'
 
 
@@ -172,7 +170,7 @@ async def test_record_erased_meanwhile_does_not_come_out(parts, tokens):
 async def test_value_of_an_account_closed_meanwhile_does_not_come_out(parts, tokens):
     """An account that is closed while keys are being unwrapped keeps every value in, and the log says so."""
     watcher = Watcher(parts)
-    watcher.meanwhile = partial(keep, CLERK, [NewFact("cust-1", "closed")], parts.office, today=DAY)
+    watcher.meanwhile = partial(keep, CLERK, [NewFact("cust-1", "closed")], parts.office)
     [answer] = await detokenize("acme", [ask(tokens)], replace(parts.reveal, unwrapper=watcher))
     assert [getattr(one, "code", "opened") for one in answer] == ["account_closed"] * 3
     assert await failures(parts) == dict.fromkeys(tokens, "account_closed")
@@ -180,9 +178,9 @@ async def test_value_of_an_account_closed_meanwhile_does_not_come_out(parts, tok
 
 async def test_value_of_an_account_reopened_meanwhile_stays_in(parts, tokens):
     """What was refused before any key was unwrapped is not opened, whatever happens afterwards."""
-    await keep(CLERK, [NewFact("cust-1", "closed")], parts.office, today=DAY)
+    await keep(CLERK, [NewFact("cust-1", "closed")], parts.office)
     watcher = Watcher(parts)
-    watcher.meanwhile = partial(keep, CLERK, [NewFact("cust-1", "reopened")], parts.office, today=DAY)
+    watcher.meanwhile = partial(keep, CLERK, [NewFact("cust-1", "reopened")], parts.office)
     [answer] = await detokenize("acme", [ask(tokens)], replace(parts.reveal, unwrapper=watcher))
     assert [getattr(one, "code", "opened") for one in answer] == ["account_closed"] * 3
     assert watcher.seen == []

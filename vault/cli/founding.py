@@ -25,6 +25,7 @@ from vault.service import tenants
 from vault.service.catalogue import catalogue
 from vault.service.client_secrets import SecretVerifier
 from vault.service.issuing import Issued
+from vault.service.log_keys import verifier_keys
 from vault.service.registers import Registers
 from vault.settings import Settings
 
@@ -60,6 +61,7 @@ async def found(settings: Settings, *, tenant: str, first: Founder, second: Foun
                 policy=policy,
                 operator=operator(tenant, first.person),
                 control=build_control(plane, settings, verifier)[1],
+                told=await verifier_keys(plane.transit, settings.log_name, tenant),
             )
     except Conflict:
         raise CommandError(f"the tenant {tenant} was founded by somebody else just now") from None

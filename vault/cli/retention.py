@@ -1,4 +1,4 @@
-"""`strongroom log retention`: what the log need not keep any longer, and dropping it."""
+"""`strongroom log`: what the log need not keep any longer, and the keys it is verified under."""
 
 import asyncio
 import getpass
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The log as a whole. Needs the service's own settings.")
 Apply = Annotated[bool, typer.Option("--apply", help="Drop them. Without it nothing is changed.")]
+Record = Annotated[bool, typer.Option("--record", help="Put them on record in every tenant's log.")]
 Outcome = tuple["Month", "ServiceError | None"]
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `retention` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -47,6 +43,44 @@ def retention(apply: Apply = False, as_json: AsJson = False) -> None:
     else:
         _show(lines, settings.log_floor_months, apply=apply)
     raise typer.Exit(REFUSED if failed or any(one.uncovered for one in due) else 0)
+
+
+@app.command()
+def keys(record: Record = False, as_json: AsJson = False) -> None:
+    """Show the keys that each tenant's log is verified under; with --record the log itself tells them.
+
+    A tenant's first event tells them. Record them again after the key `log` was rotated, so that the log
+    says by itself which keys sign its checkpoints. Needs the identity `audit`.
+
+    Example: strongroom log keys --record
+    """
+    told = asyncio.run(_keys(service_settings(), record=record))
+    if as_json:
+        print_json({"tenants": told, "recorded": record})
+        return
+    for one in told:
+        for name, value in one.items():
+            screen().print(f"{name}: {value}", markup=False, highlight=False, soft_wrap=True)
+
+
+async def _keys(settings: "Settings", *, record: bool) -> list[dict[str, str]]:
+    from vault.cli import databases
+    from vault.cli.founding import operator
+    from vault.plane import base
+    from vault.service.log_keys import tell, verifier_keys
+
+    await databases.assert_current(databases.of_planes(settings, ["audit"]))
+    plane = base("audit", settings)
+    shown = []
+    try:
+        await plane.start()
+        for tenant in await plane.parts.registers.tenants():
+            told = await verifier_keys(plane.transit, settings.log_name, tenant)
+            receipt = await tell(operator(tenant, getpass.getuser()), told, plane.parts) if record else ""
+            shown.append({"tenant": tenant, **told} | ({"receipt": receipt} if record else {}))
+    finally:
+        await plane.stop()
+    return shown
 
 
 async def _retention(settings: "Settings", *, apply: bool) -> tuple[list["Month"], Sequence[Outcome], int]:

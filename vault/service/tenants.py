@@ -1,7 +1,8 @@
 """The verbs over a tenant's authority as a whole: found a tenant, put another policy in force."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from vault.errors import BadRequest, Conflict, NotFound
 from vault.model.ask import Caller
@@ -35,9 +36,17 @@ class Applied:
 
 
 async def found(
-    tenant: str, *, persons: Sequence[str], policy: Policy, operator: Caller, control: Control
+    tenant: str,
+    *,
+    persons: Sequence[str],
+    policy: Policy,
+    operator: Caller,
+    control: Control,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Issued, Issued]:
     """Make a tenant with its two administrators, two persons. Works once per tenant.
+
+    `told` goes into the first event of its log: the keys that the log is verified under.
 
     The right to do so is the operator's hold on the `control` identity; `operator` says who, for the log.
     Raises: BadRequest (`same_person`), Conflict (`tenant_exists`), Unavailable, OutcomeUnknown.
@@ -58,7 +67,7 @@ async def found(
     except RegisterError as e:
         raise BadRequest("bad_credential", e.rule) from None
     detail = {"action": "found", "credential": entries[0].id, "second_credential": entries[1].id}
-    order = Order(operator, "credentials", detail)
+    order = Order(operator, "credentials", {**detail, **told})
     try:
         await commit(order, Edit(register, {}, secrets), policy=policy.hash, control=control)
     except Clash:

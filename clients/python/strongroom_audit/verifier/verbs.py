@@ -21,6 +21,7 @@ PLANES = {
     b"policy": "control",
     b"events": "audit",
     b"log_retention": "audit",
+    b"log_keys": "audit",
 }
 """Every verb but `authenticate`, which each plane writes of those it refuses."""
 
