@@ -152,7 +152,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     | {"INSERT blind_index"}
     | {f"INSERT {table}" for table in ACTS}
     | PROMISES
-    | _every("record", "tombstone", "replaced", "event", "signed_list", "worker")
+    | _every("record", "tombstone", "replaced", "event", "events_dropped", "signed_list", "worker")
     | _columns("blind_index", "tenant", "token"),
     ("data", "strongroom_control"): PLANE
     | {"INSERT register", "INSERT credential_secret", "INSERT used_jti", "INSERT standing"}

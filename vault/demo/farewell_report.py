@@ -60,8 +60,9 @@ def answered(console: Console, found: Farewell) -> None:
         _good(console, f"the certificate verifies under the published key: {what}")
     else:
         _bad(console, "the certificate does NOT verify")
-    command = f"strongroom-audit certificate {shown(found.certificate)} --mirror audit"
-    console.print(f"  anybody can check it: {command}", markup=False, soft_wrap=True)
+    console.print("  anybody can check it, with a mirror of the log:", markup=False)
+    console.print("  strongroom-audit certificate --mirror audit \\", markup=False)
+    console.print(f"    {shown(found.certificate)}", markup=False, soft_wrap=True)
 
 
 def _good(console: Console, words: str) -> None:

@@ -108,6 +108,7 @@ async def write(caller: Caller, after: Known, parts: Office, *, policy: str) -> 
         reference=after.name,
         policy=policy,
         detail=_claims(after.case_id, number, act.kind, document),
+        sealed=_confidential(after),
     )
 
     async def deed(unit: Unit, signed: SignedList) -> None:
@@ -119,6 +120,12 @@ async def write(caller: Caller, after: Known, parts: Office, *, policy: str) -> 
 
     signed = await record(caller.tenant, [draft], parts, deed)
     return signed.receipt(signed.events[0])
+
+
+def _confidential(known: Known) -> bool:
+    """Whether the law keeps the order secret: then so are the events of its case, from the decision on."""
+    decided = known.document("decide") or {}
+    return known.case.kind == "disclosure" and decided.get("sealed") is True
 
 
 def _folded(case_id: bytes, found: Sequence[CaseRow], zone: tzinfo) -> Known | None:

@@ -98,6 +98,7 @@ RIGHTS: Rights = {
         _add("erasure_notice", "token, number, erase_after"),
         # When a record was last used. And, for four eyes, whether a worker signed what it stands on.
         "SELECT ON event",
+        "SELECT ON events_dropped",
         "SELECT ON signed_list",
         "SELECT ON worker",
         "SELECT ON record",
