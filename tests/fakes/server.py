@@ -69,6 +69,8 @@ class FakeVault:
     expires_in: int = 300
     delay: float = 0.0
     sealed: dict[str, dict[str, object]] = field(default_factory=dict)
+    kept: dict[str, str | None] = field(default_factory=dict)
+    """Tokens that a law keeps, until when: erasing archives them."""
     events: list[dict[str, object]] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     issued: dict[str, str] = field(default_factory=dict)
@@ -186,10 +188,15 @@ class FakeVault:
         return {**known, "state": "active", "created": "2026-11-07T10:00:00.000001Z", "versions": 1}
 
     def _erase(self, body: dict[str, list[str]]) -> Answer:
-        for token in body["tokens"]:
-            self.sealed[token] |= {"erased": True}
-            self._event("erase", token, reference=body["reason"])
-        return 200, {"items": [{"token": token, "receipt": f"rcp_{token}"} for token in body["tokens"]]}
+        return 200, {"items": [self._end(token, str(body["reason"])) for token in body["tokens"]]}
+
+    def _end(self, token: str, reason: str) -> dict[str, object]:
+        self._event("erase", token, reference=reason)
+        known = {"token": token, "receipt": f"rcp_{token}", "tell": []}
+        if token in self.kept:
+            return {**known, "state": "archived", "until": self.kept[token], "law": "Companies Act 2013"}
+        self.sealed[token] |= {"erased": True}
+        return {**known, "state": "shredded", "erased": "2026-11-07T10:00:00.000001Z"}
 
     def _search(self, body: dict[str, object]) -> Answer:
         hits = [t for t, i in self.sealed.items() if (i["type"], i["value"]) == (body["type"], body["value"])]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import httpx
 
@@ -81,6 +81,16 @@ def time(body: Document, name: str) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise ProtocolError
     return moment
+
+
+def maybe_day(body: Document, name: str) -> date | None:
+    """A day that may be absent."""
+    shown = text(body, name) if body.get(name) is not None else None
+    try:
+        return date.fromisoformat(shown) if shown is not None else None
+    except ValueError:
+        pass
+    raise ProtocolError
 
 
 def objects(body: Document, name: str, count: int | None = None) -> list[Document]:

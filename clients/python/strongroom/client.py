@@ -10,6 +10,8 @@ from strongroom.calls import Caller
 from strongroom.copies import DataCopy, Wanted
 from strongroom.errors import Misused
 from strongroom.lists import Progress
+from strongroom.office import OfficeVerbs
+from strongroom.office_client import AboutOffice
 from strongroom.people import People
 from strongroom.people_client import AboutPeople
 from strongroom.recipients import Recipients
@@ -32,7 +34,7 @@ from strongroom.values import Given, Plain, Value
 from strongroom.verbs import Entry, EventFilter, Verbs, Why
 
 
-class Strongroom(AboutPeople, AboutRecipients):
+class Strongroom(AboutPeople, AboutRecipients, AboutOffice):
     """A vault, seen by one credential. Safe to share between threads; make one and keep it.
 
     >>> vault = Strongroom("https://vault.example", "acme.signup", secret)
@@ -48,6 +50,7 @@ class Strongroom(AboutPeople, AboutRecipients):
         checked = connection(url, client_id, client_secret, options)
         caller = Caller(checked)
         self._verbs, self._people, self._recipients = Verbs(caller), People(caller), Recipients(caller)
+        self._office = OfficeVerbs(caller)
         self._driver = Driver(checked.tls, options.get("transport"))
 
     @classmethod
@@ -143,7 +146,10 @@ class Strongroom(AboutPeople, AboutRecipients):
     def erase(
         self, tokens: Iterable[str], *, reason: str, mode: Mode = "all", idempotency_key: str | None = None
     ) -> list[ErasedItem]:
-        """Shred the values of tokens, for ever. `reason` goes into the log."""
+        """Shred the values of tokens, for ever; what a law still needs is archived until its date instead.
+
+        Each result says which: `state`, with `erased`, or `until` and `law`. `reason` goes into the log.
+        """
         return self._driver.run(self._verbs.erase(tokens, reason=reason, mode=mode, key=idempotency_key))
 
     def export(

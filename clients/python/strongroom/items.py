@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from strongroom.answers import Document, maybe, maybe_time, objects, plain, problem, text, time
+from strongroom.answers import Document, maybe, maybe_day, maybe_time, objects, plain, problem, text, time
 from strongroom.errors import Problem, ProtocolError
 from strongroom.results import (
     ErasedItem,
@@ -81,7 +81,18 @@ def erased(item: Document, token: str, index: int) -> ErasedItem:
     tell = item.get("tell", [])
     if not isinstance(tell, list) or not all(isinstance(one, str) for one in tell):
         raise ProtocolError
-    return Erasure(token, maybe_time(item, "erased"), text(item, "receipt"), tuple(tell))
+    gone, state = maybe_time(item, "erased"), text(item, "state")
+    if (gone is None) != (state == "archived"):
+        raise ProtocolError
+    return Erasure(
+        token,
+        gone,
+        text(item, "receipt"),
+        tuple(tell),
+        state=state,
+        until=maybe_day(item, "until"),
+        law=maybe(item, "law"),
+    )
 
 
 def found(body: Document) -> Found:

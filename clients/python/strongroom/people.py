@@ -76,7 +76,7 @@ class People:
 
     def fact(self, kind: str, subject: str, on: date | None, reference: str | None) -> Flow[Fact]:
         """One fact about one subject."""
-        told = given(subject=subject, fact=kind, on=_day(on), reference=reference)
+        told = given(subject=subject, fact=kind, on=day_of(on), reference=reference)
 
         def read(item: Document) -> Fact:
             one = items.fact(item)
@@ -185,7 +185,8 @@ def given(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _day(on: date | None) -> str | None:
+def day_of(on: date | None) -> str | None:
+    """A day as the vault takes it. Raises: Misused for a time."""
     if isinstance(on, datetime):
         raise Misused("not_a_day", "A day is a date, without a time.")
     return on.isoformat() if on is not None else None

@@ -6,7 +6,7 @@ why, and reading the result it does not have raises the matching error.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, NoReturn, TypeAlias
 
 from strongroom.errors import Problem
@@ -97,13 +97,20 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One token whose value is gone for ever, on record under `receipt`."""
+    """One token whose value is gone for ever, or archived because a law still needs it; under `receipt`."""
 
     token: str
     erased: datetime | None
+    """None for what is archived."""
     receipt: str
     tell: tuple[str, ...] = ()
     """Recipients who were given the value, and are to be told."""
+    state: str = "shredded"
+    """`shredded`; `erasing` while its key waits to be destroyed; `archived` while a law keeps it."""
+    until: date | None = None
+    """For archived: the last day; None while the relationship has no end."""
+    law: str | None = None
+    """For archived: what keeps it."""
 
     @property
     def problem(self) -> None:
