@@ -69,7 +69,8 @@ class FakeDesk(FakeOffice):
             {
                 "case": name, "kind": body["kind"], "subject": body["subject"], "state": "received",
                 "waits_for": ["verify", "reject"], "received": "2026-11-07",
-                "due": body.get("due", "2026-12-07"), "answered": None, "decision": None, "sent_back": None, "acts": [],
+                "due": body.get("due", "2026-12-07"),
+                "answered": None, "decision": None, "sent_back": None, "acts": [],
             }
         )  # fmt: skip
         return _ok(_without_acts(self.opened[-1]) | {"receipt": "rcp_case"}, 201)
