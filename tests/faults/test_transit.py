@@ -84,6 +84,7 @@ async def test_sealed_server_is_told_and_recovers(
 ) -> None:
     """A sealed server is Sealed within the deadline; unsealed, the same ring goes on by itself."""
     own[0].admin.post("sys/seal")
+    await until(lambda: own[0].admin.status("get", "sys/health") == 503)  # it answers before it is sealed
     assert isinstance(await refused(ingest), Sealed)
     own[0].restart()
     await ingest.probe("acme")
