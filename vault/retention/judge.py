@@ -4,7 +4,7 @@ Law runs on civil days. The last day of a period belongs to it: what is kept unt
 A minimum always wins over a maximum. Of holds that people put on, this knows nothing: ask for them beside it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from vault.model.grants import CLASSES
@@ -84,27 +84,27 @@ class Verdict:
     """Every clock that is about a value, minimums first, and what follows for any day."""
 
     readings: tuple[Reading, ...]
+    keep_until: date | None = field(init=False, repr=False, compare=False)
+    """The last day of the latest minimum that runs or ran; None when none does."""
+    erase_by: date | None = field(init=False, repr=False, compare=False)
+    """The last day of the earliest maximum that runs or ran, whatever the minimums say."""
+    waits: bool = field(init=False, repr=False, compare=False)
+    """Whether a minimum holds that has no last day yet."""
 
-    @property
-    def keep_until(self) -> date | None:
-        """The last day of the latest minimum that runs or ran; None when none does."""
-        return max(self._ends(Keep), default=None)
-
-    @property
-    def waits(self) -> bool:
-        """Whether a minimum holds that has no last day yet."""
-        return any(one.waits for one in self.readings)
+    def __post_init__(self) -> None:
+        # Once: a run over many values asks for them again and again.
+        ends = [(type(one.clock), one.run.end) for one in self.readings if one.run is not None]
+        keep_until = max((end for kind, end in ends if issubclass(kind, Keep)), default=None)
+        erase_by = min((end for kind, end in ends if issubclass(kind, Limit)), default=None)
+        object.__setattr__(self, "keep_until", keep_until)
+        object.__setattr__(self, "erase_by", erase_by)
+        object.__setattr__(self, "waits", any(one.waits for one in self.readings))
 
     @property
     def erasable_from(self) -> date | None:
         """The day after `keep_until`; None when no minimum runs, or one has no last day yet."""
         until = self.keep_until
         return None if until is None or self.waits else until + ONE_DAY
-
-    @property
-    def erase_by(self) -> date | None:
-        """The last day of the earliest maximum that runs or ran, whatever the minimums say."""
-        return min(self._ends(Limit), default=None)
 
     @property
     def due_from(self) -> date | None:
@@ -114,7 +114,7 @@ class Verdict:
 
     def may_erase(self, today: date) -> bool:
         """Whether no minimum holds."""
-        return not any(one.holds(today) for one in self.readings)
+        return not self.waits and (self.keep_until is None or today > self.keep_until)
 
     def must_erase(self, today: date) -> bool:
         """Whether a maximum has passed and no minimum holds."""
@@ -134,9 +134,6 @@ class Verdict:
 
     def _passed(self, today: date) -> bool:
         return self.erase_by is not None and today > self.erase_by
-
-    def _ends(self, kind: type[Clock]) -> list[date]:
-        return [one.end for one in self.readings if isinstance(one.clock, kind) and one.end is not None]
 
 
 def judge(retention: Retention, *, field_type: str, field_class: str, facts: Facts, today: date) -> Verdict:
