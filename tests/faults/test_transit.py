@@ -79,15 +79,32 @@ def assert_silent(error: KeysError) -> None:
     assert error.__context__ is None or error.__suppress_context__
 
 
+async def refusal(transit: Transit, *, within: float = 1.3) -> KeysError | None:
+    """The error of an unwrap, in time and free of the DEK; None when it was answered."""
+    started = time.monotonic()
+    try:
+        await transit.unwrap("acme", [WRAPPED], batch="lst_x")
+    except KeysError as error:
+        assert time.monotonic() - started < within
+        assert_silent(error)
+        return error
+    return None
+
+
 async def test_sealed_server_is_told_and_recovers(
     own: tuple[RunningServer, Provisioned], ingest: Transit
 ) -> None:
     """A sealed server is Sealed within the deadline; unsealed, the same ring goes on by itself."""
-    own[0].admin.post("sys/seal")
-    await until(lambda: own[0].admin.status("get", "sys/health") == 503)  # it answers before it is sealed
-    assert isinstance(await refused(ingest), Sealed)
-    own[0].restart()
-    await ingest.probe("acme")
+    told = None
+    for _ in range(5):
+        # Sealed by hand it unseals itself two seconds later: a busy machine may come too late to see it.
+        own[0].admin.post("sys/seal")
+        told = await refusal(ingest)
+        own[0].restart()
+        await ingest.probe("acme")
+        if isinstance(told, Sealed):
+            break
+    assert isinstance(told, Sealed)
 
 
 async def test_killed_server_is_told_and_recovers(

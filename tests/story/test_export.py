@@ -190,7 +190,7 @@ async def test_a_forged_event_is_not_told_to_the_person(desk: World, subject: st
             await connection.execute(event.delete().where(event.c.event_id == lie["event_id"]))
     assert [one["person"] for one in document["accesses"]] == ["Ravi"]
     assert document["accesses_complete"] is False
-    assert "event_tampered" in capfd.readouterr().out
+    assert "event_tampered" in "".join(capfd.readouterr())  # where alarms go, who ran before has said
 
 
 def _use(token: str, subject: str) -> Draft:
