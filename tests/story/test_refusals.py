@@ -58,6 +58,15 @@ async def test_the_policy_speaks_after_the_lookup(service: World):
     assert gone.status_code == 404
 
 
+async def test_the_log_says_for_what_a_stranger_to_a_purpose_asked(service: World):
+    """A denial for want of a grant names the purpose asked for where the policy has it, and no other text."""
+    token = (await service.tokenize([("bank_account", BANK)])).json()["items"][0]["token"]
+    for purpose in ("payment", "asharao"):
+        assert (await service.detokenize([token], who="marketing", purpose=purpose)).status_code == 403
+    tries = [event for event in await service.events(token=token) if event["actor"] == "acme.marketing"]
+    assert [event.get("purpose") for event in tries] == [None, "payment"]
+
+
 async def test_payment_without_a_reference_is_refused(service: World):
     """A payment names what it pays."""
     token = (await service.tokenize([("bank_account", BANK)])).json()["items"][0]["token"]

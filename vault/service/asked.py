@@ -8,7 +8,7 @@ from vault.alarms import raise_alarm
 from vault.errors import ServiceError, Unavailable
 from vault.fields.catalogue import Catalogue
 from vault.log.event import Draft, timestamp
-from vault.model.ask import OPENING, PURPOSEFUL, Allowed, Ask, Decision, Denied
+from vault.model.ask import OPENING, PURPOSEFUL, Allowed, Ask, Caller, Decision, Denied
 from vault.model.secret import Secret
 from vault.model.token import MalformedToken, Token, parse
 from vault.policy.consents import may_use
@@ -87,9 +87,8 @@ def present(items: Iterable[Item]) -> list[tuple[Item, Stored]]:
 
 
 def draft(item: Item, policy: Policy, **detail: str | int) -> Draft:
-    """The event of an item. A purpose that no grant of the caller names is free text and stays out."""
+    """The event of an item."""
     ask, decision, stored = item.ask, item.decision, item.stored
-    own = any(grant.purpose == ask.purpose for grant in ask.caller.grants)
     if item.allowed and item.withheld:
         detail["result"] = "withheld"
     return Draft(
@@ -100,13 +99,19 @@ def draft(item: Item, policy: Policy, **detail: str | int) -> Draft:
         token=ask.token,
         field_type=stored.field_type if stored else None,
         subject=stored.subject if stored else None,
-        purpose=ask.purpose if own else None,
+        purpose=known_purpose(ask.caller, ask.purpose, policy),
         reference=ask.reference,
         dek_id=stored.dek_id if stored and item.allowed and not item.withheld else None,
         policy=policy.hash,
         detail={**item.about, **detail},
         sealed=item.sealed,
     )
+
+
+def known_purpose(caller: Caller, purpose: str | None, policy: Policy) -> str | None:
+    """A purpose as an event may name it: one of the policy, or of the caller's grants; else free text."""
+    own = any(grant.purpose == purpose for grant in caller.grants)
+    return purpose if own or purpose in policy.purposes else None
 
 
 def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:

@@ -9,7 +9,7 @@ from vault.model.ask import Allowed, Ask, Caller, Decision, Denied
 from vault.model.secret import Secret
 from vault.policy.decide import decide
 from vault.policy.rules import Policy
-from vault.service.asked import usable
+from vault.service.asked import known_purpose, usable
 from vault.service.catalogue import catalogue, class_of
 from vault.service.parts import Reveal
 from vault.service.record import record
@@ -119,13 +119,12 @@ async def _usable(
 
 def _draft(request: SearchRequest, decision: Decision, policy: Policy) -> Draft:
     allowed = isinstance(decision, Allowed)
-    own = any(grant.purpose == request.purpose for grant in request.caller.grants)
     return Draft(
         request.caller,
         "search",
         "allow" if allowed else "deny",
         decision.rule if isinstance(decision, Allowed) else decision.code,
         field_type=request.field_type,
-        purpose=request.purpose if own else None,
+        purpose=known_purpose(request.caller, request.purpose, policy),
         policy=policy.hash,
     )
