@@ -164,6 +164,16 @@ class Capabilities(msgspec.Struct):
     data: dict[str, list[str]]
 
 
+class AuditHash(msgspec.Struct):
+    """The answer to `audit-hash`; HashiCorp Vault has it inside `data` alone."""
+
+    data: "_Hash"
+
+
+class _Hash(msgspec.Struct):
+    hash: str
+
+
 class _Errors(msgspec.Struct):
     errors: list[str] = []
 

@@ -6,6 +6,7 @@ response bodies, and those can hold plaintext. What an answer means is keys/answ
 
 import contextlib
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -65,7 +66,8 @@ class Line:
         self, method: str, path: str, body: bytes | None = None, *, until: float, batch: str | None = None
     ) -> Reply:
         """One request, whatever the answer; `until` is on the monotonic clock. Raises: KeysError."""
-        headers = {"X-Strongroom-Batch": batch} if batch else {}
+        # A number of its own for each request: a header that somebody copied is seen to be one.
+        headers = {"X-Strongroom-Batch": f"{batch} {secrets.token_hex(8)}"} if batch else {}
         failure: KeysError
         try:
             response = self._adapter.request(

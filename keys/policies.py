@@ -11,7 +11,7 @@ WRITERS = ("ingest", "reveal", "office", "control", "audit")
 """Planes that write events, each under its own endorsing key."""
 
 PLANES = (*WRITERS, "sequencer")
-OPERATORS = ("rotator", "shredder", "provisioner")
+OPERATORS = ("rotator", "shredder", "provisioner", "reconciler")
 IDENTITIES = PLANES + OPERATORS
 
 _READ, _UPDATE, _DENY = '["read"]', '["update"]', '["deny"]'
@@ -44,7 +44,11 @@ _GRANTS: dict[str, Sequence[tuple[str, str]]] = {
         ("rewrap/kek-*", _UPDATE),
     ),
     "shredder": (("keys/+", _READ), ("keys/+/trim", _UPDATE)),
+    "reconciler": (("keys/+", _READ),),
 }
+
+# Whoever may hash for the audit log can try guesses on what is hashed in it: no plane on a network may.
+_AUDIT_HASH = "sys/audit-hash/+"
 
 # Without the list of parameters, whoever may configure a key may make it exportable afterwards.
 _CONFIGURE = """path "{mount}/keys/+/config" {{
@@ -83,6 +87,8 @@ def policy(identity: str, mount: str) -> str:
         text += _CONFIGURE.format(mount=mount)
     if identity == "provisioner":
         text += _CREATE.format(mount=mount)
+    if identity == "reconciler":
+        text += _rule(_AUDIT_HASH, _UPDATE)
     return text
 
 

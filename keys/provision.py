@@ -56,7 +56,7 @@ def provision(admin: Admin, plan: Plan | None = None) -> Report:
     _audit(admin, report)
     report.hand_over.append(
         "Give each identity's role id and secret id to its own process alone, as a file of mode 0600; "
-        "keep rotator, shredder and provisioner with the operators they are meant for."
+        "keep rotator, shredder, provisioner and reconciler with the operators they are meant for."
     )
     return report
 

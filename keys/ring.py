@@ -33,7 +33,8 @@ class Unwrapper(Protocol):
     ) -> list[bytes | KeysError]:
         """Unwrap each, in order: a 32-byte DEK, or that item's own Tampered / Retired.
 
-        `batch` is the list's id; it travels in the header X-Strongroom-Batch, which the key server audits.
+        `batch` is the list's id; it travels in the header X-Strongroom-Batch, which the key server audits,
+        beside a number that is each request's own.
         Raises: KeysError when no item could be tried.
         """
 

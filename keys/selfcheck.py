@@ -38,6 +38,7 @@ _OPERATIONS = (
     _Operation("read a key's settings", "{m}/keys/kek-x", may=_ANYONE, capability="read"),
     _Operation("make data keys", "{m}/datakey/plaintext/kek-x"),
     _Operation("make wrapped data keys", "{m}/datakey/wrapped/kek-x"),
+    _Operation("hash for the audit log", "sys/audit-hash/x", may="reconciler"),
     _Operation("mac with a KEK", "{m}/hmac/kek-x"),
     _Operation("mac with a signing key", "{m}/hmac/authority"),
     _Operation("export an encryption key", "{m}/export/encryption-key/kek-x"),

@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from keys.answers import (
+    AuditHash,
     Capabilities,
     Item,
     KeyRead,
@@ -160,6 +161,12 @@ class Transit:
         reply = await self._send("post", "sys/capabilities-self", _json({"paths": list(paths)}))
         data = reply.read(Capabilities).data
         return {path: frozenset(data.get(path, ["unknown"])) for path in paths}
+
+    async def audit_hash(self, device: str, text: str) -> str:
+        """What stands for `text` in the log of an audit device. Raises: KeysError."""
+        path = f"sys/audit-hash/{checked_name(device)}"
+        reply = await self._send("post", path, _json({"input": text}))
+        return reply.read(AuditHash).data.hash
 
     async def attempt(self, method: str, path: str, body: Mapping[str, object] | None = None) -> int:
         """The bare status of one request, for the start-up check that it is refused. Raises: KeysError."""
