@@ -23,6 +23,13 @@ basis = "consent"
 law = "DPDP Act s. 6"
 """
 
+HOURS = """[budgets.payment.hours]
+days = ['mon']
+from = '09:30'
+until = '23:30'
+outside = 'refuse'
+[purposes.analytics]"""
+
 CUSTOMER = {
     "registration", "identity_verification", "service_delivery", "payment", "communication",
     "marketing_display", "business_enquiries", "quality_training", "analytics", "statutory_compliance",
@@ -77,6 +84,32 @@ def test_what_a_policy_does_not_open_is_closed():
         ("version = 1", "version = 1\ntransfers.blocked = ['KP', 'KP']", "transfers.blocked"),
         ("version = 1", "version = 1\ntransfers.blocked = ['IN']", "transfers.blocked"),
         ("version = 1", "version = 1\ntransfers.blocked = 'KP'", "transfers.blocked"),
+        ("version = 1", "version = 1\nbudgets.paying.subjects_per_hour = 1", "budgets"),
+        ("version = 1", "version = 1\nbudgets.payment.timezone = 'UTC'", "budgets.payment"),
+        ("version = 1", "version = 1\nbudgets.payment.subject_per_hour = 1", "budgets.payment"),
+        ("version = 1", "version = 1\nbudgets.export.subjects_per_day = true", "budgets.export"),
+        (
+            "version = 1",
+            "version = 1\nbudgets.export.values_per_minute = 0",
+            "budgets.export.values_per_minute",
+        ),
+        (
+            "[purposes.analytics]",
+            f"[budgets.payment]\ntimezone = 'Mars'\n{HOURS}",
+            "budgets.payment.timezone",
+        ),
+        ("[purposes.analytics]", HOURS.replace("23", "09"), "budgets.payment.hours"),
+        ("[purposes.analytics]", HOURS.replace("23:", "24:"), "budgets.payment.hours"),
+        ("[purposes.analytics]", HOURS.replace("23", "7"), "budgets.payment.hours.until"),
+        ("[purposes.analytics]", HOURS.replace("mon", "mo"), "budgets.payment.hours.days"),
+        ("[purposes.analytics]", HOURS.replace("'refuse'", "'open'"), "budgets.payment.hours.outside"),
+        ("[purposes.analytics]", HOURS.replace("'refuse'", "{}"), "budgets.payment.hours.outside"),
+        ("version = 1", "version = 1\nbudgets.payment.credentials.pay = {}", "budgets.payment"),
+        (
+            "version = 1",
+            "version = 1\nbudgets.payment.credentials.'acme.pay'.subjects_per_hour = 1",
+            "budgets.payment.credentials",
+        ),
     ],
 )
 def test_a_slip_in_a_policy_is_refused(old, new, where):

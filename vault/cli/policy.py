@@ -11,7 +11,7 @@ from vault.cli.failures import CommandError, UsageFault
 from vault.cli.http import Api
 from vault.cli.proposals import say_waits
 from vault.model.grants import CLASSES
-from vault.policy.diff import Change, diff
+from vault.policy.diff import Change, diff, say_budget
 from vault.policy.load import from_canonical, parse_toml
 from vault.policy.rules import Policy, to_dict
 
@@ -124,6 +124,8 @@ def _print(policy: Policy) -> None:
     console.print(f"own types:  {', '.join(sorted(policy.types)) or 'none'}", markup=False)
     home, blocked = policy.transfers.home_country, ", ".join(sorted(policy.transfers.blocked))
     console.print(f"transfers:  home {home}, blocked: {blocked or 'none'}", markup=False)
+    for scope, budget in sorted(policy.budgets.items()):
+        console.print(f"budget:     {scope}: {say_budget(budget)}", markup=False)
     console.print(f"hash:       {policy.hash}", markup=False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from vault.policy.budgets import DAYS, LIMITS, Budget, Hours, Limits, clock, given
 from vault.policy.consents import STOPPABLE
 from vault.policy.rules import CustomType, Policy, Purpose, Transfers
 
@@ -28,6 +29,8 @@ def diff(old: Policy, new: Policy) -> list[Change]:
     """Every difference, those that widen access first; empty exactly when the policies are equal."""
     changes = [*_rights(old, new), *_searchable(old, new), *_purposes(old, new), *_types(old, new)]
     changes += _transfers(old.transfers, new.transfers)
+    for name in sorted({*old.budgets, *new.budgets}):
+        changes += _budget(f"budget {name}", old.budgets.get(name), new.budgets.get(name))
     order = {"widens": 0, "narrows": 1, "neutral": 2}
     return sorted(changes, key=lambda change: (order[change.effect], change.where))
 
@@ -82,6 +85,71 @@ def _transfers(old: Transfers, new: Transfers) -> Iterator[Change]:
         blocks = name in new.blocked
         before, after = ("open", "blocked") if blocks else ("blocked", "open")
         yield Change(f"transfers to {name}", before, after, "narrows" if blocks else "widens")
+
+
+def _budget(where: str, old: Budget | None, new: Budget | None) -> Iterator[Change]:
+    """In another time zone the same hours are others, and a day begins anew: that counts as wider."""
+    a, b = old or _UNLIMITED, new or _UNLIMITED
+    yield from _limits(where, a.limits, b.limits)
+    for name in sorted({*a.credentials, *b.credentials}):
+        before, after = a.credentials.get(name, Limits()), b.credentials.get(name, Limits())
+        yield from _limits(f"{where} of {name}", before, after)
+    if old is not None and new is not None and old.timezone != new.timezone:
+        yield Change(f"{where} time zone", old.timezone, new.timezone, "widens")
+    if a.hours != b.hours:
+        effect: Effect = "widens" if _longer(a.hours, b.hours) else "narrows"
+        yield Change(f"{where} hours", _say_hours(a.hours), _say_hours(b.hours), effect)
+
+
+_UNLIMITED = Budget(Limits())
+
+
+def _limits(where: str, old: Limits, new: Limits) -> Iterator[Change]:
+    for name in LIMITS:
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            effect: Effect = "widens" if _more(before, after) else "narrows"
+            yield Change(f"{where} {name}", _say_limit(before), _say_limit(after), effect)
+
+
+def _more(before: int | None, after: int | None) -> bool:
+    return before is not None and (after is None or after > before)
+
+
+def _longer(old: Hours | None, new: Hours | None) -> bool:
+    """Whether the new hours leave anything that the old ones did not."""
+    if old is None or new is None:
+        return new is None
+    if new.minutes() - old.minutes():
+        return True
+    if old.outside is None or new.outside is None:
+        return new.outside is not None
+    return any(_more(getattr(old.outside, name), getattr(new.outside, name)) for name in LIMITS)
+
+
+def _say_limit(limit: int | None) -> str:
+    return "no limit" if limit is None else str(limit)
+
+
+def _say_hours(hours: Hours | None) -> str:
+    if hours is None:
+        return "at any time"
+    days = ", ".join(day for day in DAYS if day in hours.days)
+    outside = "refused" if hours.outside is None else _say_limits(hours.outside)
+    return f"{days} {clock(hours.since)} to {clock(hours.until)}; outside: {outside}"
+
+
+def say_budget(budget: Budget) -> str:
+    """A budget on one line."""
+    parts = [_say_limits(budget.limits)] if given(budget.limits) else []
+    if budget.hours is not None:
+        parts.append(_say_hours(budget.hours))
+    parts += [f"{name}: {_say_limits(limits)}" for name, limits in sorted(budget.credentials.items())]
+    return "; ".join([*parts, budget.timezone])
+
+
+def _say_limits(limits: Limits) -> str:
+    return ", ".join(f"{name} {value}" for name, value in given(limits).items())
 
 
 def _named(

@@ -3,6 +3,7 @@
 Strict: an unknown key, class or purpose, a missing basis or a wrong type is refused, never guessed.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +12,21 @@ from typing import Any, cast
 from vault.fields import BadDefinition, Catalogue, FieldType, define
 from vault.model import canonical
 from vault.model.ask import Form
+from vault.policy.budgets import LIMITS, Budget, Hours, Limits
 from vault.policy.rules import AT_HOME, CustomType, Policy, PolicyError, Purpose, Transfers, to_canonical
 
 DEFAULT = Path(__file__).with_name("default.toml")
 """The policy as shipped."""
 
 LARGEST = 65_536
-_TOP = {"version", "purposes", "searchable", "types", "transfers"}
+_TOP = {"version", "purposes", "searchable", "types", "transfers", "budgets"}
 _PURPOSE = {"title", "basis", "law", "opens"}
 _TYPE = {"title", "class", "pattern", "mask"}
 _TRANSFERS = {"home_country", "blocked"}
-_OPTIONAL = {"searchable", "types", "opens", "transfers", *_TRANSFERS}
+_BUDGET = {*LIMITS, "timezone", "hours", "credentials"}
+_HOURS = {"days", "from", "until", "outside"}
+_OPTIONAL = {"searchable", "types", "opens", "transfers", "budgets", *_TRANSFERS, *_BUDGET}
+_CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)", re.ASCII)
 
 
 def parse_toml(text: str) -> Policy:
@@ -87,6 +92,9 @@ def _policy(data: dict[str, Any]) -> Policy:
         searchable=_names(data.get("searchable", []), "searchable", "field type"),
         types={name: _type(name, table) for name, table in types.items()},
         transfers=_transfers(data.get("transfers", {})),
+        budgets={
+            name: _budget(name, one) for name, one in _table(data.get("budgets", {}), "budgets").items()
+        },
     )
 
 
@@ -116,6 +124,46 @@ def _transfers(value: object) -> Transfers:
     _keys(table, _TRANSFERS, "transfers")
     home = _text({"home_country": AT_HOME.home_country, **table}, "home_country", "transfers")
     return Transfers(home, _names(table.get("blocked", []), "transfers.blocked", "country"))
+
+
+def _budget(name: str, value: object) -> Budget:
+    where = f"budgets.{_quotable(name)}"
+    table = _table(value, where)
+    _keys(table, _BUDGET, where)
+    narrower = _table(table.get("credentials", {}), f"{where}.credentials")
+    return Budget(
+        limits=_limits({name: table[name] for name in LIMITS if name in table}, where),
+        timezone=_text({"timezone": "UTC", **table}, "timezone", where),
+        hours=_hours(table["hours"], f"{where}.hours") if "hours" in table else None,
+        credentials={
+            one: _limits(limits, f"{where}.credentials.{_quotable(one)}") for one, limits in narrower.items()
+        },
+    )
+
+
+def _limits(value: object, where: str) -> Limits:
+    table = _table(value, where)
+    _keys(table, set(LIMITS), where)
+    if not all(type(number) is int for number in table.values()):
+        raise PolicyError("a whole number", where)
+    return Limits(**table)
+
+
+def _hours(value: object, where: str) -> Hours:
+    table = _table(value, where)
+    _keys(table, _HOURS, where)
+    since, until = (_clock(_text(table, name, where), f"{where}.{name}") for name in ("from", "until"))
+    refuses = table["outside"] == "refuse"
+    outside = None if refuses else _limits(table["outside"], f"{where}.outside")
+    return Hours(_names(table["days"], f"{where}.days", "day"), since, until, outside)
+
+
+def _clock(text: str, where: str) -> int:
+    """A time of the day as minutes since midnight."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        raise PolicyError("a time written HH:MM", where)
+    return int(found[1]) * 60 + int(found[2])
 
 
 def _names(value: object, where: str, what: str) -> frozenset[str]:

@@ -15,6 +15,8 @@ from vault.model import canonical
 from vault.model.ask import Form
 from vault.model.grants import CLASSES, PURPOSE
 from vault.model.names import FIELD_TYPE
+from vault.policy import budgets as spending
+from vault.policy.budgets import Budget
 
 BASES = (
     "consent",
@@ -31,7 +33,7 @@ MONEY = "payment"
 """The class that has one sole purpose, and the name of that purpose."""
 
 _TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,200}")
-_LIMITS = {"purposes": 64, "searchable": 64, "types": 64}
+_LIMITS = {"purposes": 64, "searchable": 64, "types": 64, "budgets": 66}
 
 
 class PolicyError(ValueError):
@@ -89,11 +91,13 @@ class Policy:
     searchable: frozenset[str] = frozenset()
     types: Mapping[str, CustomType] = field(default_factory=dict)
     transfers: Transfers = AT_HOME
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    """By purpose, or by a verb that has none: what one credential may open."""
     hash: str = field(init=False, default="", compare=False)
 
     def __post_init__(self) -> None:
         _check(self)
-        for name in ("purposes", "matrix", "types"):
+        for name in ("purposes", "matrix", "types", "budgets"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         object.__setattr__(self, "hash", sha256(to_canonical(self)).hexdigest())
 
@@ -118,6 +122,7 @@ def _check(policy: Policy) -> None:
     for name, custom in policy.types.items():
         _check_type(name, custom)
     _check_transfers(policy.transfers)
+    _check_budgets(policy)
 
 
 def _check_purpose(name: str, purpose: Purpose) -> None:
@@ -160,6 +165,14 @@ def _check_transfers(transfers: Transfers) -> None:
         raise PolicyError("the home country cannot be blocked", "transfers.blocked")
 
 
+def _check_budgets(policy: Policy) -> None:
+    if not set(policy.budgets) <= {*policy.purposes, *spending.UNPURPOSED}:
+        raise PolicyError("a budget is of a declared purpose, of export or of disclose", "budgets")
+    for name, budget in policy.budgets.items():
+        for where, rule in spending.faults(name, budget):
+            raise PolicyError(rule, where)
+
+
 def to_canonical(policy: Policy) -> bytes:
     """The policy as canonical JSON: what is signed, stored and hashed."""
     return canonical.dump(to_dict(policy))
@@ -173,8 +186,12 @@ def to_dict(policy: Policy) -> dict[str, Any]:
         "searchable": sorted(policy.searchable),
         "types": {name: _type_dict(custom) for name, custom in policy.types.items()},
     }
-    # Only where it says something: policies that were signed before it could keep their spelling and hash.
-    return data if policy.transfers == AT_HOME else data | {"transfers": _transfers_dict(policy.transfers)}
+    # Only where they say something: policies that were signed before they could keep their spelling and hash.
+    if policy.transfers != AT_HOME:
+        data["transfers"] = _transfers_dict(policy.transfers)
+    if policy.budgets:
+        data["budgets"] = {name: spending.to_dict(budget) for name, budget in policy.budgets.items()}
+    return data
 
 
 def _transfers_dict(transfers: Transfers) -> dict[str, Any]:
