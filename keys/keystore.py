@@ -59,7 +59,7 @@ class Keystore:
 
     async def insert(self, tenant: str, deks: Sequence[WrappedDek], *, lease: int) -> int:
         """Store wrapped DEKs, leased for `lease` µs; answer when the lease ends on the database's clock."""
-        with _translated():
+        with translated():
             async with self._engine.begin() as connection:
                 clock = await connection.scalar(text(_CLOCK[self._engine.dialect.name]))
                 until = int(clock) + lease
@@ -100,14 +100,14 @@ class Keystore:
     async def fetch(self, tenant: str, dek_ids: Sequence[bytes]) -> dict[bytes, WrappedDek]:
         """The wrapped DEKs that exist, by id."""
         wanted = select(dek.c.dek_id, dek.c.wrapped).where(dek.c.tenant == tenant, dek.c.dek_id.in_(dek_ids))
-        with _translated():
+        with translated():
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(wanted)).all()
         return {row[0]: WrappedDek(row[0], row[1]) for row in rows}
 
     async def destroy(self, tenant: str, dek_ids: Sequence[bytes]) -> None:
         """Delete DEKs. Doing it twice does no harm."""
-        with _translated():
+        with translated():
             async with self._engine.begin() as connection:
                 await connection.execute(delete(dek).where(dek.c.tenant == tenant, dek.c.dek_id.in_(dek_ids)))
 
@@ -117,7 +117,8 @@ class Keystore:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Inside, what a database cannot answer is KeystoreUnavailable."""
     try:
         yield
     except (SQLAlchemyError, OSError, TimeoutError):

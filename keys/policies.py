@@ -7,11 +7,12 @@ nothing here grants a glob under `keys/`.
 
 from collections.abc import Sequence
 
-WRITERS = ("ingest", "reveal", "office", "control", "audit")
-"""Planes that write events, each under its own endorsing key."""
-
-PLANES = (*WRITERS, "sequencer")
+_SERVING = ("ingest", "reveal", "office", "control", "audit")
+PLANES = (*_SERVING, "sequencer")
 OPERATORS = ("rotator", "shredder", "provisioner", "reconciler")
+WRITERS = (*_SERVING, "rotator", "shredder")
+"""Who writes events, each under an endorsing key of its own: planes, and operators who work on keys."""
+
 IDENTITIES = PLANES + OPERATORS
 
 _READ, _UPDATE, _DENY = '["read"]', '["update"]', '["deny"]'

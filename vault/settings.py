@@ -16,6 +16,9 @@ SEQUENCER = "sequencer"
 """Not a plane: nobody calls it. It may share a process with planes, in development."""
 RETENTION = "retention"
 """Not a plane: the database role that drops expired months of the log."""
+OPERATOR = "operator"
+"""Not a plane: the database role of those who work on keys, `rotator` and `shredder` at the key server."""
+OPERATORS = ("rotator", "shredder")
 
 
 class SettingsError(ValueError):
@@ -86,11 +89,11 @@ class Settings:
 
     def data_url_of(self, plane: str) -> str:
         """The data database as this plane's own role reaches it."""
-        return self.plane_urls.get(f"{plane}_data_url", self.data_url)
+        return self.plane_urls.get(f"{_role(plane)}_data_url", self.data_url)
 
     def keystore_url_of(self, plane: str) -> str:
         """The same of the keystore. Raises: SettingsError when the plane was told none."""
-        url = self.plane_urls.get(f"{plane}_keystore_url", self.keystore_url)
+        url = self.plane_urls.get(f"{_role(plane)}_keystore_url", self.keystore_url)
         if url is None:
             raise SettingsError(f"{PREFIX}KEYSTORE_URL is missing; the plane {plane} needs it")
         return url
@@ -120,7 +123,7 @@ _REQUIRED = ("data_url", "vault_addr", "identities")
 _KEYLESS = ("audit", "control", SEQUENCER, RETENTION)
 PLANE_URLS = tuple(
     f"{plane}_{database}_url"
-    for plane in (*PLANES, SEQUENCER, RETENTION)
+    for plane in (*PLANES, SEQUENCER, RETENTION, OPERATOR)
     for database in ("data", "keystore")
     if database == "data" or plane not in _KEYLESS
 )
@@ -161,6 +164,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             values[name] = _convert(variable, name, text)
     # Each was converted to its member's type above.
     return Settings(**values, plane_urls=plane_urls)  # type: ignore[arg-type]
+
+
+def _role(plane: str) -> str:
+    return OPERATOR if plane in OPERATORS else plane
 
 
 def _convert(variable: str, name: str, text: str) -> object:

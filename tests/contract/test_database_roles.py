@@ -165,6 +165,10 @@ MAY: dict[tuple[str, str], set[str]] = {
     | _columns("event", "tenant", "event_id", "list_id", "position", "commitment")
     | {f"INSERT {table}" for table in ("leaf", "node", "checkpoint", "cosignature", "list_refusal")}
     | {f"UPDATE sequencer_lease.{name}" for name in ("holder", "term", "until")},
+    ("data", "strongroom_operator"): PLANE
+    | _columns("record", "tenant", "dek_id")
+    | _columns("replaced", "tenant", "dek_id", "key_destroyed_at")
+    | _columns("tombstone", "tenant", "dek_id", "key_destroyed_at"),
     ("data", "strongroom_retention"): set(),
     ("keystore", "strongroom_ingest"): {"INSERT dek"},
     ("keystore", "strongroom_reveal"): _columns("dek", "tenant", "dek_id", "wrapped"),
@@ -238,12 +242,12 @@ async def test_no_role_can_pass_its_rights_on(cluster: Cluster):
 
 
 async def test_a_role_stays_out_of_the_other_database(cluster: Cluster, postgres: Postgres):
-    """Control, audit and sequencer do not even reach the keystore, nor the operator the data."""
+    """Control, audit, sequencer and retention do not even reach the keystore."""
     for role, database in (
         ("strongroom_control", "roles_keystore"),
         ("strongroom_audit", "roles_keystore"),
         ("strongroom_sequencer", "roles_keystore"),
-        ("strongroom_operator", "roles_data"),
+        ("strongroom_retention", "roles_keystore"),
     ):
         engine = create_async_engine(postgres.url(database, user=role, password=PASSWORDS[role]))
         with pytest.raises(DBAPIError, match="permission denied for database"):

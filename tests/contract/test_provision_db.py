@@ -50,9 +50,9 @@ def test_roles_log_in_with_the_passwords_of_the_file(postgres: Postgres, pair: P
     _log_in(postgres, pair.data, "strongroom_reveal", PASSWORDS["strongroom_reveal"])
     _log_in(postgres, pair.keystore, "strongroom_operator", PASSWORDS["strongroom_operator"])
     with pytest.raises(DBAPIError):
-        _log_in(postgres, pair.data, "strongroom_operator", PASSWORDS["strongroom_operator"])
+        _log_in(postgres, pair.keystore, "strongroom_audit", PASSWORDS["strongroom_audit"])
     said = capsys.readouterr()
-    assert "data: rights of 7 roles in force" in said.out
+    assert "data: rights of 8 roles in force" in said.out
     assert not any(word in said.out + said.err for word in PASSWORDS.values())
 
 

@@ -20,6 +20,8 @@ PLANES = {
     "office": "erase",
     "control": "credentials policy",
     "audit": "events log_retention",
+    "rotator": "keys",
+    "shredder": "keys",
 }
 """Who writes what."""
 WITHHELD, GONE = 0xFFFFFFFF, 0xFFFFFFFE

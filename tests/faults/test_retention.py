@@ -204,7 +204,7 @@ _BY_HAND = (
 )
 
 
-@pytest.mark.parametrize("role", sorted(set(PASSWORDS) - {"strongroom_retention", "strongroom_operator"}))
+@pytest.mark.parametrize("role", sorted(set(PASSWORDS) - {"strongroom_retention"}))
 async def test_only_the_role_for_retention_drops(postgres, role: str):
     """No plane, nor the sequencer, may call what drops or makes months; nor may retention drop by hand."""
     pair = await postgres.pair(f"retention_{role}")

@@ -18,7 +18,7 @@ from vault.service.gather import Gather
 from vault.store.events import Filter, Page
 
 MOST_EVENTS = 1000
-_VERBS = frozenset(PLANES) - {"events_sealed"} | {"authenticate", "log_retention", "log_keys"}
+_VERBS = frozenset(PLANES) - {"events_sealed"} | {"authenticate", "log_retention", "log_keys", "keys"}
 
 
 class AuditApi:

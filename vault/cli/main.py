@@ -23,6 +23,7 @@ from vault.cli.failures import USAGE, CommandError, explain
 from vault.cli.fields import fields
 from vault.cli.holds import app as holds
 from vault.cli.keep.commands import app as retention
+from vault.cli.keys.commands import app as keys
 from vault.cli.migrate import migrate
 from vault.cli.notices import app as notices
 from vault.cli.policy import app as policy
@@ -66,6 +67,7 @@ for name, group in (
     ("disclosures", disclosures),
     ("breach", breach),
     ("log", log),
+    ("keys", keys),
     ("receipts", receipts),
 ):
     app.add_typer(group, name=name)

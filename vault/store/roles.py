@@ -157,6 +157,13 @@ RIGHTS: Rights = {
         "SELECT ON sequencer_lease",
         "UPDATE (holder, term, until) ON sequencer_lease",
     ),
+    # Puts what it does to keys on record, and looks which of them a record needs. Sees no value and no event.
+    "strongroom_operator": (
+        *_EVERY_PLANE,
+        "SELECT (tenant, dek_id) ON record",
+        "SELECT (tenant, dek_id, key_destroyed_at) ON replaced",
+        "SELECT (tenant, dek_id, key_destroyed_at) ON tombstone",
+    ),
     # Touches no table: these functions look and act for it, and hold to the legal minimum by themselves.
     "strongroom_retention": (
         "EXECUTE ON FUNCTION strongroom_expired_events(integer)",

@@ -23,11 +23,16 @@ PLANES = {
     b"log_retention": "audit",
     b"log_keys": "audit",
 }
-"""Every verb but `authenticate`, which each plane writes of those it refuses."""
+"""Every verb of the planes but `authenticate`, which each of them writes of those it refuses."""
 
-KNOWN = frozenset(PLANES) | {b"authenticate"}
+OPERATORS = ("rotator", "shredder")
+"""They serve nobody: each writes of what it does to keys, and of nothing else."""
+
+KNOWN = frozenset(PLANES) | {b"authenticate", b"keys"}
 
 
 def own(plane: str) -> frozenset[bytes]:
     """The verbs a worker of this plane may write."""
+    if plane in OPERATORS:
+        return frozenset({b"keys"})
     return frozenset(verb for verb, due in PLANES.items() if due == plane) | {b"authenticate"}

@@ -1,0 +1,1 @@
+"""`strongroom keys`: what operators do to keys, by the identities `rotator` and `shredder`."""
