@@ -12,7 +12,7 @@ from pathlib import Path
 from keys.admin import Admin
 from keys.errors import KeysError
 from keys.identity import write_private
-from keys.login import Server
+from keys.nodes import Server
 
 _UNINITIALISED, _SEALED, _SERVING = 501, 503, 200
 _SECONDS = 60.0

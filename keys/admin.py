@@ -8,7 +8,9 @@ import msgspec
 
 from keys.answers import Reply, error_for
 from keys.identity import Identity
-from keys.login import Line, Login, Server
+from keys.login import Login
+from keys.nodes import Server
+from keys.wire import How, Line, Wire
 
 _PATIENCE = 30.0
 
@@ -17,7 +19,7 @@ class Sender(Protocol):
     """A `Line` under a fixed token, or a `Login`."""
 
     def send(
-        self, method: str, path: str, body: bytes | None = None, *, until: float, batch: str | None = None
+        self, method: str, path: str, body: bytes | None = None, *, until: float, how: How = How.ANYWHERE
     ) -> Reply: ...
 
 
@@ -30,7 +32,7 @@ class Admin:
     @classmethod
     def with_token(cls, server: Server, token: str) -> "Admin":
         """Under a token somebody holds; an empty one for what needs none."""
-        return cls(Line(_patient(server), token=token))
+        return cls(Line(Wire(_patient(server)), token=token))
 
     @classmethod
     def with_identity(cls, server: Server, identity: Identity) -> "Admin":
@@ -61,7 +63,9 @@ class Admin:
 
     def _reply(self, method: str, path: str, values: dict[str, object] | None = None) -> Reply:
         body = None if values is None else msgspec.json.encode(values)
-        return self._sender.send(method, path, body, until=time.monotonic() + _PATIENCE)
+        # A write whose answer was lost may have been done: nobody else is told to do it again.
+        how = How.ANYWHERE if method in ("get", "list") else How.ONCE
+        return self._sender.send(method, path, body, until=time.monotonic() + _PATIENCE, how=how)
 
 
 def _patient(server: Server) -> Server:

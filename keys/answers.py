@@ -11,10 +11,21 @@ from typing import TypeVar
 
 import msgspec
 
-from keys.errors import Busy, KeysError, Misconfigured, Refused, Retired, Sealed, Tampered, Unreachable
+from keys.errors import (
+    Behind,
+    Busy,
+    KeysError,
+    Misconfigured,
+    Refused,
+    Retired,
+    Sealed,
+    Tampered,
+    Unreachable,
+)
 
 T = TypeVar("T")
 
+_INTERNAL = "internal error"
 _PREFIXED = re.compile(r"vault:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]{1,4096}={0,2})")
 
 
@@ -174,6 +185,29 @@ class _Hash(msgspec.Struct):
     hash: str
 
 
+class _Leader(msgspec.Struct):
+    is_self: bool = False
+
+
+def leads(reply: Reply) -> bool:
+    """Whether an answer to `sys/leader` says that this node is the active one."""
+    try:
+        return reply.read(_Leader).is_self
+    except KeysError:
+        return False
+
+
+def elsewhere(reply: Reply) -> bool:
+    """Whether another node may answer what this one did not."""
+    return not reply.ok and error_for(reply).elsewhere
+
+
+def undone(reply: Reply) -> bool:
+    """Whether a bad answer means that nothing was done. A 500 may come from the audit after the deed."""
+    failure = error_for(reply)
+    return isinstance(failure, Behind) or (isinstance(failure, Sealed) and failure.rule != _INTERNAL)
+
+
 class _Errors(msgspec.Struct):
     errors: list[str] = []
 
@@ -188,6 +222,8 @@ def error_for(reply: Reply) -> KeysError:
         return error_in(text)
     if reply.status == 500 and "active cluster node not found" in text:
         return Sealed("no leader")
+    if reply.status == 429 and not text:
+        return Behind("standby behind")  # a quota says that it is one
     kind, rule = _BY_STATUS.get(reply.status, (Misconfigured, f"unexpected status {reply.status}"))
     return kind(rule)
 
@@ -201,7 +237,7 @@ def error_in(text: str) -> KeysError:
 _BY_TEXT: tuple[tuple[str, type[KeysError], str], ...] = (
     ("message authentication failed", Tampered, "does not authenticate"),
     ("too old", Retired, "version retired"),
-    ("version is too new", Busy, "standby behind"),
+    ("version is too new", Behind, "standby behind"),
     ("invalid ciphertext", Tampered, "not a wrapped DEK"),
     ("high complexity", Misconfigured, "batch too large"),
     ("encryption key not found", Misconfigured, "no such key"),
@@ -211,11 +247,11 @@ _BY_STATUS: dict[int, tuple[type[KeysError], str]] = {
     403: (Refused, "not permitted"),
     404: (Misconfigured, "no such path or key"),
     405: (Misconfigured, "no such operation"),
-    412: (Busy, "standby behind"),
-    429: (Busy, "quota or standby"),
-    472: (Busy, "standby"),
-    473: (Busy, "standby"),
-    500: (Sealed, "internal error"),  # as a rule the audit device cannot write
+    412: (Behind, "standby behind"),
+    429: (Busy, "quota"),
+    472: (Behind, "standby"),
+    473: (Behind, "standby"),
+    500: (Sealed, _INTERNAL),  # as a rule the audit device cannot write
     501: (Sealed, "not initialised"),
     502: (Unreachable, "gateway"),
     503: (Sealed, "sealed"),

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from keys.admin import Admin
 from keys.errors import KeysError, Misconfigured, Unreachable
 from keys.identity import write_private
-from keys.login import Server
+from keys.nodes import Server
 
 _CONFIG = """ui = false
 api_addr = "http://127.0.0.1:{port}"

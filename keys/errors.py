@@ -3,10 +3,12 @@
 KeysError
 ├─ Unreachable     nobody answered inside the deadline          retry later
 ├─ Sealed          sealed, uninitialised or without a leader    retry later
-├─ Busy            a quota or a stale standby                    retry later
+├─ Busy            a quota                                       retry later
+│  └─ Behind       a standby that cannot answer this             another node, or later
 ├─ Refused         authenticated, but the policy says no         page someone
 ├─ LoginFailed     the identity itself is refused                page someone
 ├─ Misconfigured   key, mount or shape is not what we expect     page someone
+│  └─ Untrusted    a server's certificate is not trusted         another node; page someone
 ├─ Tampered        a wrapped DEK does not authenticate           tamper alarm, never retry
 ├─ Retired         its KEK version was retired                   data-loss alarm, never retry
 ├─ Overprivileged  an identity can do more than its plane may    refuse to start
@@ -21,6 +23,9 @@ class KeysError(Exception):
 
     code = "keys"
     transient = False
+    """The same request may succeed a moment later."""
+    elsewhere = False
+    """Another node of the key server may answer it now."""
 
     def __init__(self, rule: str = "") -> None:
         super().__init__(f"{self.code}: {rule}" if rule else self.code)
@@ -28,15 +33,19 @@ class KeysError(Exception):
 
 
 class Unreachable(KeysError):
-    code, transient = "transit_unreachable", True
+    code, transient, elsewhere = "transit_unreachable", True, True
 
 
 class Sealed(KeysError):
-    code, transient = "transit_sealed", True
+    code, transient, elsewhere = "transit_sealed", True, True
 
 
 class Busy(KeysError):
     code, transient = "transit_busy", True
+
+
+class Behind(Busy):
+    elsewhere = True
 
 
 class Refused(KeysError):
@@ -49,6 +58,10 @@ class LoginFailed(KeysError):
 
 class Misconfigured(KeysError):
     code = "transit_misconfigured"
+
+
+class Untrusted(Misconfigured):
+    elsewhere = True
 
 
 class Tampered(KeysError):

@@ -1,127 +1,23 @@
-"""The one door to the key server: a session without surprises, AppRole, and a token kept fresh.
-
-hvac brings the protocol's headers; its typed helpers are not used, because they build exceptions out of
-response bodies, and those can hold plaintext. What an answer means is keys/answers.py's business.
-"""
+"""`Login`: one identity's token at the key server, kept fresh by whoever uses it."""
 
 import contextlib
 import random
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
-import requests
-from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
 
 from keys.answers import Reply, error_for
-from keys.errors import KeysError, LoginFailed, Misconfigured, Unreachable
+from keys.errors import KeysError, LoginFailed, Unreachable
 from keys.identity import Identity
+from keys.nodes import Server
+from keys.wire import How, Line, Wire
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_MAX_BODY = 8 << 20
 _FORCED_EVERY = 5.0
 """Seconds between two logins that a refusal asked for, so that a lost policy is no login storm."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where the key server is and how to know it. Plain HTTP is refused anywhere but on loopback."""
-
-    address: str
-    ca: str | None = None
-    """PEM file of the authority that signed the server's certificate; the system's when None."""
-    namespace: str | None = None
-    connect_timeout: float = 0.3
-    read_timeout: float = 2.0
-
-    def __post_init__(self) -> None:
-        url = urlsplit(self.address)
-        plain = url.scheme == "http" and url.hostname in _LOOPBACK
-        if not (url.scheme == "https" or plain) or not url.hostname or url.username or url.query:
-            raise Misconfigured("the key server's address must be https:// (http:// only on loopback)")
-
-
-class Line:
-    """HTTP to the key server under one token. Safe for many threads; nothing ambient is read."""
-
-    def __init__(self, server: Server, *, token: str = "", session: requests.Session | None = None) -> None:
-        self._server = server
-        self._adapter: Any = RawAdapter(
-            base_uri=server.address.rstrip("/"),
-            token=token,
-            session=session or new_session(server, connections=1),
-            allow_redirects=False,  # a redirect would carry token and body to another host
-            namespace=server.namespace,
-        )
-
-    def send(
-        self, method: str, path: str, body: bytes | None = None, *, until: float, batch: str | None = None
-    ) -> Reply:
-        """One request, whatever the answer; `until` is on the monotonic clock. Raises: KeysError."""
-        # A number of its own for each request: a header that somebody copied is seen to be one.
-        headers = {"X-Strongroom-Batch": f"{batch} {secrets.token_hex(8)}"} if batch else {}
-        failure: KeysError
-        try:
-            response = self._adapter.request(
-                method, f"/v1/{path}", headers=headers, data=body, raise_exception=False, stream=True,
-                timeout=self._timeouts(until),
-            )  # fmt: skip
-            return Reply(response.status_code, _whole(response, until))
-        except requests.exceptions.SSLError:
-            failure = Misconfigured("the key server's certificate is not trusted")
-        except (requests.RequestException, HTTPError, OSError):
-            failure = Unreachable("no whole answer")
-        # Raised out here: inside the handler the library's exception, request body and all, would ride along.
-        raise failure
-
-    def close(self) -> None:
-        """Drop the connections."""
-        self._adapter.close()
-
-    def _timeouts(self, until: float) -> tuple[float, float]:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise Unreachable("deadline")
-        return min(self._server.connect_timeout, left), min(self._server.read_timeout, left)
-
-
-def new_session(server: Server, *, connections: int) -> requests.Session:
-    """A session that reads no environment, no netrc and no proxy, and waits for a connection of its own."""
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = server.ca or True
-    session.headers["Accept-Encoding"] = "identity"
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _whole(response: requests.Response, until: float) -> bytes:
-    """The body, piece by piece: a socket's timeout alone never ends a server that drips."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while part := response.raw.read1(1 << 16, decode_content=False):
-            parts.append(part)
-            size += len(part)
-            if size > _MAX_BODY or time.monotonic() > until:
-                break
-        else:
-            return b"".join(parts)
-    except (HTTPError, OSError):
-        response.close()
-        raise
-    response.close()
-    raise Unreachable("answer too long or too slow")
 
 
 class _Auth(msgspec.Struct):
@@ -155,9 +51,9 @@ class Login:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._server, self._identity = server, identity
+        self._identity = identity
         self._clock, self._jitter = clock, jitter
-        self._session = new_session(server, connections=connections)
+        self._wire = Wire(server, connections=connections)
         self._gate = threading.Lock()
         self._lease: _Lease | None = None
         self._forced_at = -inf
@@ -166,22 +62,29 @@ class Login:
         self._closed_until = -inf
 
     def send(
-        self, method: str, path: str, body: bytes | None = None, *, until: float, batch: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        until: float,
+        batch: str | None = None,
+        how: How = How.ANYWHERE,
     ) -> Reply:
         """One request under a live token; a token that died is replaced once. Raises: KeysError."""
         lease = self._live(until)
-        reply = lease.line.send(method, path, body, until=until, batch=batch)
+        reply = lease.line.send(method, path, body, until=until, batch=batch, how=how)
         if reply.status != 403 or not self._died(lease, until):
             return reply
         fresh = self._enter(lease, until)
-        return fresh.line.send(method, path, body, until=until, batch=batch)
+        return fresh.line.send(method, path, body, until=until, batch=batch, how=how)
 
     def close(self, until: float) -> None:
         """Give the token back if the server can be reached, and drop the connections."""
         if self._lease is not None:
             with contextlib.suppress(KeysError):
                 self._lease.line.send("post", "auth/token/revoke-self", until=until)
-        self._session.close()
+        self._wire.close()
 
     def _live(self, until: float) -> _Lease:
         lease, now = self._lease, self._clock()
@@ -243,12 +146,12 @@ class Login:
             self._back_off(failure)
             raise
         self._failed, self._failures = None, 0
-        line = Line(self._server, token=auth.client_token, session=self._session)
+        line = Line(self._wire, token=auth.client_token)
         self._lease = self._new_lease(line, auth.lease_duration)
         return self._lease
 
     def _ask_for_token(self, until: float) -> _Auth:
-        door = Line(self._server, session=self._session)
+        door = Line(self._wire)
         body = {"role_id": self._identity.role_id, "secret_id": self._identity.secret_id}
         reply = door.send("post", "auth/approle/login", msgspec.json.encode(body), until=until)
         if reply.status in {400, 403}:

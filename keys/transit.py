@@ -33,8 +33,10 @@ from keys.answers import (
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES, bind
 from keys.errors import Busy, KeysError, Misconfigured, Tampered, Unreachable
 from keys.identity import Identity
-from keys.login import Login, Server
+from keys.login import Login
+from keys.nodes import Server
 from keys.ring import WrappedDek
+from keys.wire import How
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - one item of a list
@@ -98,12 +100,13 @@ class Transit:
 
         def some(part: Sequence[WrappedDek], until: float) -> list[bytes | KeysError]:
             inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
-            return [item.dek() for item in self._batch(path, inputs, until, batch=batch)]
+            return [item.dek() for item in self._batch(path, inputs, until, batch=batch, how=how)]
 
         # What does not even look like transit's writing is not sent: its neighbours must not wait for it.
         found: list[bytes | KeysError] = [Tampered("not a wrapped DEK") for _ in wrapped]
         due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
         for pause in (*_STANDBY_PAUSES, None):
+            how = How.ANYWHERE if pause else How.ACTIVE_FIRST
             opened = await self._in_chunks([wrapped[place] for place in due], some, until)
             for place, one in zip(due, opened, strict=True):
                 found[place] = one
@@ -197,12 +200,13 @@ class Transit:
         *,
         batch: str | None = None,
         key_version: int | None = None,
+        how: How = How.ANYWHERE,
     ) -> list[Item]:
         """One call; an item that failed says so in its own place."""
         body: dict[str, object] = {"batch_input": inputs, "partial_failure_response_code": 200}
         if key_version is not None:
             body["key_version"] = key_version
-        reply = self._login.send("post", path, _json(body), until=until, batch=batch)
+        reply = self._login.send("post", path, _json(body), until=until, batch=batch, how=how)
         return items_of(reply, expected=len(inputs))
 
     async def _in_chunks(

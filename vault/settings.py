@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from keys.errors import KeysError
-from keys.login import Server
+from keys.nodes import Server
 from vault.model.ask import PLANES as VERB_PLANES
 
 PREFIX = "STRONGROOM_"
@@ -37,7 +37,8 @@ class Settings:
     """For a process of several planes on PostgreSQL, each under its own role: STRONGROOM_<PLANE>_DATA_URL and
     STRONGROOM_<PLANE>_KEYSTORE_URL, as {"<plane>_data_url": …}. They go before the two above."""
     vault_addr: str
-    """Address of HashiCorp Vault or OpenBao; https, or http on loopback."""
+    """Address of HashiCorp Vault or OpenBao, or those of its nodes with commas between; https, or http on
+    loopback."""
     vault_ca: str | None = None
     """PEM file of the authority that signed its certificate."""
     vault_namespace: str | None = None
@@ -85,7 +86,10 @@ class Settings:
         try:
             return Server(self.vault_addr, ca=self.vault_ca, namespace=self.vault_namespace)
         except KeysError:
-            raise SettingsError(f"{PREFIX}VAULT_ADDR must be https://… (http:// only on loopback)") from None
+            raise SettingsError(
+                f"{PREFIX}VAULT_ADDR must be https://…, or several of them with commas between "
+                "(http:// only on loopback)"
+            ) from None
 
     def data_url_of(self, plane: str) -> str:
         """The data database as this plane's own role reaches it."""

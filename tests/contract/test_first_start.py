@@ -24,8 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from keys.admin import Admin
 from keys.devserver import binary
 from keys.errors import KeysError
-from keys.login import Server
 from keys.migrate import migrate
+from keys.nodes import Server
 from tests.plugins.postgres import BIN, _as_server, _user
 from vault.store.engine import open_database
 from vault.store.migrate import DATA

@@ -37,7 +37,7 @@ def truncated(body: bytes) -> Behaviour:
 
     def behave(connection: socket.socket, _: Request) -> None:
         connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {2 * len(body)}\r\n\r\n".encode() + body)
-        connection.close()
+        connection.shutdown(socket.SHUT_RDWR)
 
     return behave
 
@@ -74,7 +74,7 @@ def hanging(connection: socket.socket, _: Request) -> None:
 
 def reset(connection: socket.socket, _: Request) -> None:
     """The end, without a word."""
-    connection.close()
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass
@@ -87,6 +87,8 @@ class FakeKeyServer:
     lease: int = 1200
     renewed: int | None = None
     """What a renewal grants; `lease` when None."""
+    leads: bool = False
+    """Whether it calls itself the active node."""
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,6 +126,8 @@ class FakeKeyServer:
             return self.login or _token(f"hvs.{len(self.requests)}", self.lease)
         if "/v1/auth/token/renew-self " in request.line:
             return self.renewal or _token("ignored", self.lease if self.renewed is None else self.renewed)
+        if "/v1/sys/leader " in request.line:
+            return answer(200, {"ha_enabled": True, "is_self": self.leads, "leader_address": "elsewhere"})
         return self.behaviour
 
 

@@ -12,9 +12,19 @@ import pytest
 import pytest_asyncio
 
 from keys.devserver import DevServer, RunningServer
-from keys.errors import Busy, KeysError, Misconfigured, Refused, Retired, Sealed, Tampered, Unreachable
+from keys.errors import (
+    Behind,
+    Busy,
+    KeysError,
+    Misconfigured,
+    Refused,
+    Retired,
+    Sealed,
+    Tampered,
+    Unreachable,
+)
 from keys.identity import Identity
-from keys.login import Server
+from keys.nodes import Server
 from keys.policies import policy
 from keys.ring import WrappedDek
 from keys.transit import Transit
@@ -248,9 +258,9 @@ GOOD = {"ciphertext": WRAPPED.wrapped, "plaintext": SPELLINGS[1]}
         pytest.param(answer(400, ECHO), Misconfigured, id="400"),
         pytest.param(answer(403, ECHO), Refused, id="403"),
         pytest.param(answer(404, ECHO), Misconfigured, id="404"),
-        pytest.param(answer(412, ECHO), Busy, id="412"),
+        pytest.param(answer(412, ECHO), Behind, id="412"),
         pytest.param(answer(429, ECHO), Busy, id="429"),
-        pytest.param(answer(473, ECHO), Busy, id="473"),
+        pytest.param(answer(473, ECHO), Behind, id="473"),
         pytest.param(answer(500, ECHO), Sealed, id="500"),
         pytest.param(answer(502, DEK), Unreachable, id="502"),
         pytest.param(answer(503, ECHO), Sealed, id="503"),

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from keys.devserver import DevServer, RunningServer
 from keys.identity import Identity
-from keys.login import Server
+from keys.nodes import Server
 from keys.policies import IDENTITIES
 from keys.provision import Plan, issue_identity, provision, provision_tenant
 from keys.transit import Transit

@@ -9,7 +9,8 @@ import pytest
 
 from keys.errors import LoginFailed, Misconfigured, Sealed
 from keys.identity import Identity, read_identity, write_identity
-from keys.login import Login, Server
+from keys.login import Login
+from keys.nodes import Server
 from tests.fakes.key_server import FakeKeyServer, answer
 
 LOGIN, RENEW = "auth/approle/login", "auth/token/renew-self"

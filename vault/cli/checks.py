@@ -5,7 +5,7 @@ import resource
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
@@ -33,6 +33,7 @@ from vault.store.unvouched import unvouched
 State = Literal["ok", "warn", "bad"]
 _PER_TYPE = 8
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+_KEY_SERVER = "key server"
 _HEALTH = {200: "answers, unsealed", 429: "a standby answers", 473: "a performance standby answers"}
 _KNOWN = (KeysError, ServiceError, SettingsError, CommandError)
 
@@ -54,7 +55,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
     """Every check, the later ones too when an earlier one fails."""
     found: list[Finding] = []
     for name, check in _CHECKS.items():
-        if name in _NEED_KEYS and any(one.check == "key server" and one.state == "bad" for one in found):
+        if name in _NEED_KEYS and not any(one.check == _KEY_SERVER and one.state == "ok" for one in found):
             found.append(Finding(name, "bad", "not looked at, as it needs the key server"))
             continue
         try:
@@ -86,17 +87,23 @@ async def _identities(settings: Settings) -> list[Finding]:
 
 
 async def _key_server(settings: Settings) -> list[Finding]:
-    status = Admin.with_token(settings.server, "").status("get", "sys/health")
+    found = []
+    for node in settings.server.nodes():
+        try:
+            status = Admin.with_token(node, "").status("get", "sys/health")
+        except KeysError as error:
+            failure = _failed(_KEY_SERVER, error, "is it running?")
+            found.append(replace(failure, says=f"{node.address}: {failure.says}"))
+        else:
+            found.append(_health(node.address, status))
+    return found
+
+
+def _health(address: str, status: int) -> Finding:
     if status in _HEALTH:
-        return [Finding("key server", "ok", f"{settings.vault_addr} {_HEALTH[status]}")]
-    do = (
-        "unseal it"
-        if status == 503
-        else "initialise and provision it"
-        if status == 501
-        else "look at its log"
-    )
-    return [Finding("key server", "bad", f"{settings.vault_addr} answers {status}", do)]
+        return Finding(_KEY_SERVER, "ok", f"{address} {_HEALTH[status]}")
+    do = {503: "unseal it", 501: "initialise and provision it"}.get(status, "look at its log")
+    return Finding(_KEY_SERVER, "bad", f"{address} answers {status}", do)
 
 
 async def _privileges(settings: Settings) -> list[Finding]:
@@ -275,7 +282,7 @@ def _failed(check: str, error: Exception, do: str = "") -> Finding:
 
 _CHECKS: dict[str, Check] = {
     "identities": _identities,
-    "key server": _key_server,
+    _KEY_SERVER: _key_server,
     "privileges": _privileges,
     "databases": _databases,
     "authority": _registers,

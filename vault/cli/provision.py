@@ -15,7 +15,7 @@ from vault.cli.tenants import credential_files
 
 if TYPE_CHECKING:
     from keys.admin import Admin
-    from keys.login import Server
+    from keys.nodes import Server
     from keys.provision import Plan, Report
 
 Addr = Annotated[
@@ -72,7 +72,7 @@ def provision(
 
     Example: strongroom provision --vault-addr https://vault:8200 --token-file ~/.vault-token --out ids
     """
-    from keys.login import Server
+    from keys.nodes import Server
     from keys.provision import Plan
 
     if len({one is None for one in (tenant, person, second_person)}) > 1:

@@ -1,0 +1,188 @@
+"""HTTP to the key server's nodes: sessions without surprises, and failing over inside a deadline.
+
+hvac brings the protocol's headers; its typed helpers are not used, because they build exceptions out of
+response bodies, and those can hold plaintext. What an answer means is keys/answers.py's business.
+"""
+
+import secrets
+import time
+from enum import Enum
+from typing import Any, NamedTuple
+
+import requests
+from hvac.adapters import RawAdapter
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from keys.answers import Reply, elsewhere, leads, undone
+from keys.errors import KeysError, Unreachable, Untrusted
+from keys.nodes import Nodes, Server, Turn
+
+_MAX_BODY = 8 << 20
+_NOT_SENT = "no connection"
+
+
+class How(Enum):
+    """Which nodes may be asked."""
+
+    ANYWHERE = "any node, one after the other"
+    ACTIVE_FIRST = "the active node, and the others when it is not found"
+    ONCE = "another one only while the first cannot have been told"
+
+
+class _Asked(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    batch: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        # A number of its own for each request: a header that somebody copied is seen to be one.
+        return {"X-Strongroom-Batch": f"{self.batch} {secrets.token_hex(8)}"} if self.batch else {}
+
+
+class Wire:
+    """Connections to every node of the key server; nothing ambient is read. Safe for many threads."""
+
+    def __init__(self, server: Server, *, connections: int = 1) -> None:
+        self._server = server
+        self.nodes = Nodes(len(server.addresses))
+        self._session = _new_session(server, connections=connections)
+
+    def adapters(self, token: str) -> list[Any]:
+        """One for each node, under this token."""
+        return [
+            RawAdapter(
+                base_uri=address,
+                token=token,
+                session=self._session,
+                allow_redirects=False,  # a redirect would carry token and body to another host
+                namespace=self._server.namespace,
+            )
+            for address in self._server.addresses
+        ]
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._session.close()
+
+    def timeouts(self, seconds: float) -> tuple[float, float]:
+        """(to connect, to wait for more bytes) of a request that may take `seconds`. Raises: Unreachable."""
+        if seconds <= 0:
+            raise Unreachable("deadline")
+        return min(self._server.connect_timeout, seconds), min(self._server.read_timeout, seconds)
+
+
+class Line:
+    """HTTP to the key server under one token, at whichever node serves. Safe for many threads."""
+
+    def __init__(self, wire: Wire, *, token: str = "") -> None:
+        self._wire = wire
+        self._adapters = wire.adapters(token)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        until: float,
+        batch: str | None = None,
+        how: How = How.ANYWHERE,
+    ) -> Reply:
+        """One request, whatever the answer; a node that cannot serve is passed over. Raises: KeysError.
+
+        `until` is on the monotonic clock.
+        """
+        asked = _Asked(method, path, body, batch)
+        first = self._active(until) if how is How.ACTIVE_FIRST else None
+        found: Reply | KeysError = Unreachable("deadline")
+        for turn in self._wire.nodes.turns(until, first=first):
+            found = self._ask(asked, turn)
+            if not _elsewhere(found):
+                self._wire.nodes.answered(turn.node)
+                break
+            self._wire.nodes.failed(turn.node)
+            if how is How.ONCE and not _undone(found):
+                break  # it may have been done although nobody says so
+        if isinstance(found, KeysError):
+            raise found
+        return found
+
+    def _ask(self, asked: _Asked, turn: Turn) -> Reply | KeysError:
+        """One node's answer, or why there is none."""
+        until = time.monotonic() + turn.seconds
+        try:
+            response = self._adapters[turn.node].request(
+                asked.method,
+                f"/v1/{asked.path}",
+                headers=asked.headers(),
+                data=asked.body,
+                raise_exception=False,
+                stream=True,
+                timeout=self._wire.timeouts(turn.seconds),
+            )
+            return Reply(response.status_code, _whole(response, until))
+        except KeysError as failure:
+            return type(failure)(failure.rule)
+        except requests.exceptions.SSLError:
+            return Untrusted("the key server's certificate is not trusted")
+        except (requests.RequestException, HTTPError, OSError) as failure:
+            return Unreachable(_NOT_SENT if _never_connected(failure) else "no whole answer")
+
+    def _active(self, until: float) -> int | None:
+        """The node that leads, if one of ours says that it does."""
+        for turn in self._wire.nodes.turns(until):
+            found = self._ask(_Asked("get", "sys/leader"), turn)
+            if isinstance(found, Reply) and leads(found):
+                return turn.node
+        return None
+
+
+def _elsewhere(found: Reply | KeysError) -> bool:
+    """Whether another node may do better."""
+    return elsewhere(found) if isinstance(found, Reply) else found.elsewhere
+
+
+def _undone(found: Reply | KeysError) -> bool:
+    """Whether a node that did not serve cannot have done what it was asked."""
+    return undone(found) if isinstance(found, Reply) else found.rule == _NOT_SENT
+
+
+def _never_connected(failure: Exception) -> bool:
+    """Whether the request cannot have been sent."""
+    reason = failure.args[0] if failure.args else None
+    return isinstance(getattr(reason, "reason", None), ConnectTimeoutError | NewConnectionError)
+
+
+def _new_session(server: Server, *, connections: int) -> requests.Session:
+    """A session that reads no environment, no netrc and no proxy, and waits for a connection of its own."""
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = server.ca or True
+    session.headers["Accept-Encoding"] = "identity"
+    adapter = HTTPAdapter(pool_connections=len(server.addresses), pool_maxsize=connections, pool_block=True)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _whole(response: requests.Response, until: float) -> bytes:
+    """The body, piece by piece: a socket's timeout alone never ends a server that drips."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := response.raw.read1(1 << 16, decode_content=False):
+            parts.append(part)
+            size += len(part)
+            if size > _MAX_BODY or time.monotonic() > until:
+                break
+        else:
+            return b"".join(parts)
+    except (HTTPError, OSError):
+        response.close()
+        raise
+    response.close()
+    raise Unreachable("answer too long or too slow")
