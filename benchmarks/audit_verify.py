@@ -136,7 +136,8 @@ class Maker:
 
     def page(self, count: int) -> None:
         """One page of whole lists."""
-        first, workers, lists, records, entries = self.number, {}, [], [], []
+        first, workers, lists = self.number, dict[bytes, None](), list[bytes]()
+        records, entries = list[bytes](), list[bytes]()
         while self.number - first < count:
             worker, listed, some, new = self.list_of(min(self.per_list, count - self.number + first))
             workers[worker], records, entries = None, records + some, entries + new

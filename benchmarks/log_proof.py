@@ -55,7 +55,7 @@ def rows(leaves: int, frontier: Frontier, nodes: list[tuple[Any, ...]]) -> Itera
 
 async def build(url: URL, leaves: int) -> None:
     """Write the log, under a checkpoint of a key of its own."""
-    frontier, nodes = Frontier(0, []), []
+    frontier, nodes = Frontier(0, []), list[Any]()
     database = await asyncpg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
     names = ["tenant", "idx", "event_id", "commitment", "list_id", "position"]
     await database.copy_records_to_table("leaf", records=rows(leaves, frontier, nodes), columns=names)

@@ -41,6 +41,7 @@ def request(path: str, body: bytes, **headers: str) -> bytes:
 
 
 async def bearer(url: str, credential: str, secret: str) -> str:
+    """The header of a fresh access token."""
     async with httpx.AsyncClient() as client:
         form = {"grant_type": "client_credentials"}
         answer = await client.post(f"{url}/oauth2/token", data=form, auth=(credential, secret))
@@ -71,7 +72,7 @@ async def stretch(url: str, secret: str, given: argparse.Namespace) -> float:
     until = time.perf_counter() + given.seconds
     sent = request("/v1/tokenize", body, **told)
     await asyncio.gather(*(caller(url, sent, until, times) for _ in range(given.callers)))
-    return len(times) * given.items / given.seconds
+    return len(times) * float(given.items) / float(given.seconds)
 
 
 def command(*more: str) -> list[str]:

