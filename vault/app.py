@@ -103,6 +103,9 @@ async def _lifespan(running: Sequence[Running | RunningSequencer]) -> AsyncItera
     async with AsyncExitStack() as stack:
         for one in running:
             stack.push_async_callback(one.stop)
+        for one in running:
+            if isinstance(one, Running):
+                await one.base.assert_restored()
         await asyncio.gather(*(one.start() for one in running))
         log.info("serving", planes=[one.name for one in running])
         yield

@@ -38,6 +38,7 @@ from vault.store.authority import AuthorityStore
 from vault.store.engine import Database, open_database
 from vault.store.migrate import DATA
 from vault.store.records import Store
+from vault.store.restored import unfinished
 from vault.store.sequencing import SequencerStore
 
 FLUSH_SECONDS = 20.0
@@ -86,6 +87,11 @@ class Base:
         version, endorsement = await self.transit.sign(worker_key(self.name), key.endorsement_message)
         await self.parts.store.enrol(key, key_version=version, endorsement=endorsement)
         self.run_beside(self._flush())
+
+    async def assert_restored(self) -> None:
+        """Raises: NotReady while a restore of the data database is not on record."""
+        if await unfinished(self.data):
+            raise NotReady("restore_unfinished", "A restore is not finished: `strongroom restore finish`.")
 
     async def _tenants(self) -> list[str]:
         """The tenants there are; waits a while for control to vouch for them. Raises: Unavailable."""

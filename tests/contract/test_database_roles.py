@@ -125,7 +125,7 @@ def _columns(table: str, *names: str) -> set[str]:
 
 
 PLANE = {"INSERT event", "INSERT event.sealed", "INSERT signed_list", "INSERT worker"} | _every(
-    "register", "standing"
+    "register", "standing", "restoration"
 )
 STANDING = _every("record_state", "subject_fact", "consent")
 PROMISES = STANDING | _every(

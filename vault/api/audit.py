@@ -18,7 +18,8 @@ from vault.service.gather import Gather
 from vault.store.events import Filter, Page
 
 MOST_EVENTS = 1000
-_VERBS = frozenset(PLANES) - {"events_sealed"} | {"authenticate", "log_retention", "log_keys", "keys"}
+_UNGRANTED = ("authenticate", "log_retention", "log_keys", "keys", "backup", "restore")
+_VERBS = frozenset(PLANES) - {"events_sealed"} | set(_UNGRANTED)
 
 
 class AuditApi:

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from vault.cli import logs
+from vault.cli.backup.commands import app as backup
+from vault.cli.backup.commands import restoring as restore
 from vault.cli.breach.commands import app as breach
 from vault.cli.cases.commands import app as cases
 from vault.cli.consents import app as consents
@@ -69,6 +71,8 @@ for name, group in (
     ("log", log),
     ("keys", keys),
     ("receipts", receipts),
+    ("backup", backup),
+    ("restore", restore),
 ):
     app.add_typer(group, name=name)
 for reader in (export, replace, fields, events, doctor):

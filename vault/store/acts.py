@@ -6,10 +6,11 @@ once clash on the primary key instead of one silently undoing the other. Each ro
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
+from vault.store import restored
 from vault.store.schema import db_clock, metadata
 
-METADATA = metadata
-"""The whole schema of the data database: these tables beside those of vault/store/schema.py."""
+METADATA = restored.restoration.metadata
+"""The whole schema of the data database: these tables beside those of schema.py and restored.py."""
 
 
 def _key(name: str, length: int) -> Column[str]:

@@ -17,6 +17,8 @@ _ADD_EVENT = (
 _EVERY_PLANE = (
     "SELECT ON register",
     "SELECT ON standing",
+    # Whether a restore is unfinished: then it does not start.
+    "SELECT ON restoration",
     _ADD_EVENT,
     "INSERT ON signed_list",
     "INSERT ON worker",

@@ -22,6 +22,8 @@ PLANES = {
     b"events": "audit",
     b"log_retention": "audit",
     b"log_keys": "audit",
+    b"backup": "audit",
+    b"restore": "audit",
 }
 """Every verb of the planes but `authenticate`, which each of them writes of those it refuses."""
 

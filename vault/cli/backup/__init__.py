@@ -1,0 +1,1 @@
+"""Copies of both databases, and what brings them back."""

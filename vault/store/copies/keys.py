@@ -1,0 +1,34 @@
+"""The keystore's side of a restore: which keys exist, keys put back, keys destroyed again."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+
+from keys.keystore import dek
+from vault.store import failures
+from vault.store.copies.returning import Key, Returning, by_tenant
+from vault.store.rows import among
+
+
+class ReturningKeys(Returning):
+    """The keystore, in one transaction. Every method may raise Unavailable."""
+
+    async def missing(self, keys: Sequence[Key]) -> list[Key]:
+        """Those that the keystore does not have."""
+        there: set[Key] = set()
+        with failures.statements():
+            for tenant, dek_ids in by_tenant(keys).items():
+                found = select(dek.c.dek_id).where(
+                    dek.c.tenant == tenant, among(self.open, dek.c.dek_id, dek_ids)
+                )
+                there |= {(tenant, bytes(one)) for one in (await self.open.scalars(found)).all()}
+        return [key for key in keys if key not in there]
+
+    async def destroy(self, keys: Sequence[Key]) -> int:
+        """Delete keys; answer how many there were."""
+        done = 0
+        with failures.statements():
+            for tenant, dek_ids in by_tenant(keys).items():
+                mine = dek.c.tenant == tenant, among(self.open, dek.c.dek_id, dek_ids)
+                done += (await self.open.execute(delete(dek).where(*mine))).rowcount
+        return done
