@@ -46,3 +46,14 @@ witness_lag = Gauge(
     ["witness"],
     registry=registry,
 )
+reconciled = Counter(
+    "strongroom_reconciled_entries_total", "Audit entries held against our events.", registry=registry
+)
+reconcile_incidents = Counter(
+    "strongroom_reconcile_incidents_total", "What the two logs do not agree on.", ["kind"], registry=registry
+)
+reconcile_behind = Gauge(
+    "strongroom_reconcile_seconds_behind",
+    "Age of the newest audit entry judged; 0 when all are.",
+    registry=registry,
+)

@@ -34,6 +34,7 @@ from vault.cli.provision import provision
 from vault.cli.provision_db import provision_db
 from vault.cli.receipts.commands import app as receipts
 from vault.cli.recipients import app as recipients
+from vault.cli.reconcile.commands import reconcile
 from vault.cli.replacing import replace
 from vault.cli.retention import app as log
 from vault.cli.sequence import sequence
@@ -75,7 +76,7 @@ for name, group in (
     ("restore", restore),
 ):
     app.add_typer(group, name=name)
-for reader in (export, replace, fields, events, doctor):
+for reader in (export, replace, fields, events, reconcile, doctor):
     app.command()(reader)
 
 

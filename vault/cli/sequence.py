@@ -58,7 +58,7 @@ async def _run(settings: "Settings", metrics_port: int | None) -> None:
     try:
         await running.prepare()
         if metrics_port is not None:
-            _serve_metrics(metrics_port)
+            serve_metrics(metrics_port)
         log.info("sequencing")
         await running.run()
     finally:
@@ -90,7 +90,8 @@ async def _drain(running: "RunningSequencer") -> None:
     raise CommandError("another sequencer leads; it does this work", UNAVAILABLE)
 
 
-def _serve_metrics(port: int) -> None:
+def serve_metrics(port: int) -> None:
+    """Prometheus metrics on a port of this machine alone."""
     from prometheus_client import start_http_server
 
     from vault import metrics

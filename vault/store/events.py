@@ -1,13 +1,13 @@
 """Reads of the event log for those who may read it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from vault.store import failures
+from vault.store.rows import among, rows
 from vault.store.schema import event
 
 _FIRST = bytes(16)
@@ -68,7 +68,19 @@ async def read_events(
     if page.after is not None:
         query = query.where(c.event_id < page.after if newest else c.event_id > page.after)
     query = query.order_by(c.event_id.desc() if newest else c.event_id).limit(page.limit)
-    with failures.statements():
-        async with engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
-    return [StoredEvent(*row) for row in rows]
+    return [StoredEvent(*row) for row in await rows(engine, query)]
+
+
+class EventReader:
+    """Reads whole lists of events, for whoever holds another log against ours."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def events(self, tenant: str, list_ids: Collection[bytes]) -> Sequence[StoredEvent]:
+        """Every allowed event of these lists. Raises: Unavailable."""
+        c = event.c
+        query = select(c.event_id, c.commitment, c.salt, c.body, c.list_id).where(
+            c.tenant == tenant, among(self._engine, c.list_id, list_ids), c.decision == "allow"
+        )
+        return [StoredEvent(*row) for row in await rows(self._engine, query)]

@@ -1,0 +1,1 @@
+"""`strongroom reconcile` and the files it reads."""
