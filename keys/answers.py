@@ -22,6 +22,7 @@ from keys.errors import (
     Tampered,
     Unreachable,
 )
+from keys.ring import Hashed
 
 T = TypeVar("T")
 
@@ -74,10 +75,11 @@ class Item(msgspec.Struct):
         versioned(self.ciphertext)
         return self.ciphertext
 
-    def digest(self) -> bytes:
-        """The 32 bytes of an item that was indexed. Raises: KeysError."""
+    def hashed(self) -> Hashed:
+        """The hash of an item that was indexed. Raises: KeysError."""
         self._good()
-        return _exactly(32, versioned(self.hmac)[1])
+        version, digest = versioned(self.hmac)
+        return Hashed(version, _exactly(32, digest))
 
     def dek(self) -> bytes | KeysError:
         """The 32-byte DEK of an item that was unwrapped, or why it alone was not."""
@@ -238,6 +240,9 @@ _BY_TEXT: tuple[tuple[str, type[KeysError], str], ...] = (
     ("message authentication failed", Tampered, "does not authenticate"),
     ("too old", Retired, "version retired"),
     ("version is too new", Behind, "standby behind"),
+    # What `hmac` says of a version below the minimum, and of one that this node does not have yet.
+    ("no such key version", Retired, "version retired"),
+    ("key version does not exist", Behind, "standby behind"),
     ("invalid ciphertext", Tampered, "not a wrapped DEK"),
     ("high complexity", Misconfigured, "batch too large"),
     ("encryption key not found", Misconfigured, "no such key"),

@@ -22,6 +22,14 @@ class WrappedDek:
         return int(self.wrapped.split(":", 2)[1][1:])
 
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """HMAC-SHA-256 of one input, 32 bytes, and the version of the key that made it."""
+
+    key_version: int
+    digest: bytes
+
+
 class Wrapper(Protocol):
     async def wrap(self, tenant: str, deks: Mapping[bytes, bytes]) -> list[WrappedDek]:
         """Wrap `{dek_id: 32-byte DEK}`, in order. Raises: KeysError."""
@@ -40,8 +48,14 @@ class Unwrapper(Protocol):
 
 
 class Indexer(Protocol):
-    async def index(self, key: str, inputs: Sequence[bytes]) -> list[bytes]:
-        """HMAC-SHA-256 of each input under `bidx-<tenant>-<type>` or `idem-<tenant>`; 32 bytes each."""
+    async def index(
+        self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
+    ) -> list[Hashed]:
+        """HMAC-SHA-256 of each input under `bidx-<tenant>-<type>` or `idem-<tenant>`.
+
+        `key_version` pins an older version; without it the newest is used. Raises: KeysError, and Retired for
+        a version below the key's minimum.
+        """
 
 
 class Signer(Protocol):

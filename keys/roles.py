@@ -26,6 +26,7 @@ KEYSTORE_RIGHTS: Rights = {
     "strongroom_reveal": ("SELECT (tenant, dek_id, wrapped) ON dek",),
     # DELETE looks for its rows by these two columns; the wrapped key itself stays out of sight.
     "strongroom_office": ("INSERT ON dek", "DELETE ON dek", "SELECT (tenant, dek_id) ON dek"),
+    "strongroom_resealer": ("INSERT ON dek", "SELECT (tenant, dek_id, wrapped) ON dek"),
     # Rewraps by compare-and-swap, counts versions before a trim, sweeps what no record came to use.
     "strongroom_operator": ("SELECT ON dek", "UPDATE (wrapped, kek_version) ON dek", "DELETE ON dek"),
 }

@@ -35,7 +35,7 @@ from keys.errors import Busy, KeysError, Misconfigured, Tampered, Unreachable
 from keys.identity import Identity
 from keys.login import Login
 from keys.nodes import Server
-from keys.ring import WrappedDek
+from keys.ring import Hashed, WrappedDek
 from keys.wire import How
 
 T = TypeVar("T")
@@ -118,13 +118,13 @@ class Transit:
 
     async def index(
         self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
-    ) -> list[bytes]:
-        """HMAC-SHA-256 of each input, 32 bytes each; `key_version` pins an older key. Raises: KeysError."""
+    ) -> list[Hashed]:
+        """HMAC-SHA-256 of each input; `key_version` pins an older key. Raises: KeysError."""
         path = self._path("hmac", key)
 
-        def some(part: Sequence[bytes], until: float) -> list[bytes]:
+        def some(part: Sequence[bytes], until: float) -> list[Hashed]:
             hashed = [{"input": encoded(raw)} for raw in part]
-            return [item.digest() for item in self._batch(path, hashed, until, key_version=key_version)]
+            return [item.hashed() for item in self._batch(path, hashed, until, key_version=key_version)]
 
         return await self._in_chunks(inputs, some)
 

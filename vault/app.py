@@ -37,6 +37,7 @@ from vault.sequencer import RunningSequencer, build_sequencer
 from vault.service import tokens
 from vault.service.amend import Control
 from vault.service.authority_keys import PublicKeys, worker_keys
+from vault.service.blind import Lookup
 from vault.service.client_secrets import SecretVerifier
 from vault.service.detokenize import detokenize
 from vault.service.disclose import disclose
@@ -163,7 +164,7 @@ def _reveal(plane: Base, settings: Settings) -> Running:
         plane.parts,
         keystore=keystore,
         unwrapper=plane.transit,
-        indexer=plane.transit,
+        lookup=Lookup(plane.transit, clock=time.monotonic),
         ledger=Ledger(plane.data),
         provenance=provenance_of(plane, "office"),
         bound=bound_of(LogStore(plane.data), _limit(settings)),

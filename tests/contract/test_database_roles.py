@@ -98,7 +98,7 @@ def _insert(table: str, digit: str = "0", *, also: str = "") -> str:
 
 
 def _set_by_the_database(column: Column) -> bool:
-    return column.server_default is not None or column.name == "key_destroyed_at"
+    return column.server_default is not None or column.name in ("key_destroyed_at", "resealed_at")
 
 
 def _deeds(table: str) -> dict[str, str]:
@@ -136,7 +136,7 @@ ACTS = ("notice", "consent", "subject_fact", "record_state", "hold", "hold_lifte
 LOG = _every("leaf", "node", "checkpoint", "cosignature", "list_refusal", "events_dropped")
 MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_ingest"): PLANE
-    | {"INSERT record", "INSERT blind_index", "INSERT idempotency"}
+    | {"INSERT record", "INSERT blind_index", "INSERT blind_index.key_version", "INSERT idempotency"}
     | _columns("idempotency", "tenant", "slot", "fingerprint", "answer")
     | _columns("notice", "tenant", "version", "language"),
     ("data", "strongroom_reveal"): PLANE
@@ -149,11 +149,18 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_office"): PLANE
     | {"DELETE record", "DELETE blind_index", "INSERT tombstone", "UPDATE tombstone.key_destroyed_at"}
     | {"INSERT record", "INSERT record.version", "INSERT replaced", "UPDATE replaced.key_destroyed_at"}
-    | {"INSERT blind_index"}
+    | {"INSERT blind_index", "INSERT blind_index.key_version", "UPDATE resealed.key_destroyed_at"}
     | {f"INSERT {table}" for table in ACTS}
+    | _columns("resealed", "tenant", "token", "dek_id", "key_destroyed_at")
     | PROMISES
     | _every("record", "tombstone", "replaced", "event", "events_dropped", "signed_list", "worker")
     | _columns("blind_index", "tenant", "token"),
+    ("data", "strongroom_resealer"): PLANE
+    | STANDING
+    | {f"UPDATE record.{name}" for name in ("dek_id", "sealed", "dek_lease", "resealed_at")}
+    | {"INSERT resealed", "INSERT blind_index", "INSERT blind_index.key_version", "DELETE blind_index"}
+    | _every("record", "tombstone", "blind_index")
+    | _columns("resealed", "tenant", "key_destroyed_at"),
     ("data", "strongroom_control"): PLANE
     | {"INSERT register", "INSERT credential_secret", "INSERT used_jti", "INSERT standing"}
     | {f"UPDATE standing.{name}" for name in ("seq", "document", "signature", "key_version")}
@@ -173,6 +180,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("keystore", "strongroom_ingest"): {"INSERT dek"},
     ("keystore", "strongroom_reveal"): _columns("dek", "tenant", "dek_id", "wrapped"),
     ("keystore", "strongroom_office"): {"DELETE dek", "INSERT dek"} | _columns("dek", "tenant", "dek_id"),
+    ("keystore", "strongroom_resealer"): {"INSERT dek"} | _columns("dek", "tenant", "dek_id", "wrapped"),
     ("keystore", "strongroom_operator"): {"DELETE dek", "UPDATE dek.wrapped", "UPDATE dek.kek_version"}
     | _every("dek"),
 }

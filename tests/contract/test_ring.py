@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from keys.devserver import RunningServer
-from keys.errors import KeysError, Misconfigured, Retired, Tampered
+from keys.errors import Busy, KeysError, Misconfigured, Retired, Tampered
 from keys.provision import provision_tenant
 from keys.ring import Indexer, Signer, Unwrapper, Verifier, WrappedDek, Wrapper
 from tests.fakes.ring import FakeRing
@@ -30,6 +30,10 @@ class Ring:
     verifier: Verifier
     retire: Callable[[str], Awaitable[None]]
     """Rotate a tenant's KEK and retire what older versions wrapped."""
+    turn: Callable[[str], Awaitable[None]]
+    """Rotate an index key."""
+    forget: Callable[[str, int], Awaitable[None]]
+    """Retire the versions of an index key below one."""
 
 
 @pytest_asyncio.fixture(params=["fake", "openbao"])
@@ -49,7 +53,13 @@ async def ring(request: pytest.FixtureRequest) -> AsyncIterator[Ring]:
         newest = bao.admin.get(key)["data"]["latest_version"]
         bao.admin.post(f"{key}/config", {"min_decryption_version": newest})
 
-    yield Ring(ingest, reveal, ingest, ingest, reveal, retire)
+    async def turn(key: str) -> None:
+        bao.admin.post(f"strongroom/keys/{key}/rotate")
+
+    async def forget(key: str, below: int) -> None:
+        bao.admin.post(f"strongroom/keys/{key}/config", {"min_decryption_version": below})
+
+    yield Ring(ingest, reveal, ingest, ingest, reveal, retire, turn, forget)
     await ingest.aclose()
     await reveal.aclose()
 
@@ -60,7 +70,13 @@ def _fake() -> Ring:
     async def retire(tenant: str) -> None:
         fake.rotate(tenant, retire=True)
 
-    return Ring(fake, fake, fake, fake, fake, retire)
+    async def turn(key: str) -> None:
+        fake.rotate_index(key)
+
+    async def forget(key: str, below: int) -> None:
+        fake.retire_index(key, below=below)
+
+    return Ring(fake, fake, fake, fake, fake, retire, turn, forget)
 
 
 def some_deks(count: int) -> dict[bytes, bytes]:
@@ -174,11 +190,27 @@ async def test_index_is_stable_and_separate(ring: Ring) -> None:
     """Equal inputs under one key hash alike, in order; another key or input gives another hash."""
     inputs = [str(n).encode() for n in range(200)]
     first = await ring.indexer.index("bidx-acme-pan", inputs)
-    assert {len(one) for one in first} == {32}
-    assert len(set(first)) == 200
+    assert {len(one.digest) for one in first} == {32}
+    assert len({one.digest for one in first}) == 200
     assert await ring.indexer.index("bidx-acme-pan", inputs[::-1]) == first[::-1]
     assert set(first).isdisjoint(await ring.indexer.index("idem-acme", inputs))
     assert set(first).isdisjoint(await ring.indexer.index("bidx-globex-pan", inputs))
+
+
+async def test_an_index_is_made_under_the_newest_version_and_found_under_older_ones(ring: Ring) -> None:
+    """A hash names its version; an older one can be asked for until it is retired, and never a coming one."""
+    key = "bidx-initech-pan"
+    [old] = await ring.indexer.index(key, [b"x"])
+    await ring.turn(key)
+    [new] = await ring.indexer.index(key, [b"x"])
+    assert (new.key_version, new.digest == old.digest) == (old.key_version + 1, False)
+    assert await ring.indexer.index(key, [b"x"], key_version=old.key_version) == [old]
+    with pytest.raises(Busy):
+        await ring.indexer.index(key, [b"x"], key_version=new.key_version + 1)
+    await ring.forget(key, new.key_version)
+    assert await ring.indexer.index(key, [b"x"]) == [new]
+    with pytest.raises(Retired):
+        await ring.indexer.index(key, [b"x"], key_version=old.key_version)
 
 
 async def test_signature_verifies_offline(ring: Ring) -> None:

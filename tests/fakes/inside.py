@@ -20,6 +20,7 @@ from vault.model.grants import parse_grant
 from vault.model.register import Register
 from vault.policy.load import DEFAULT, parse_toml
 from vault.policy.rules import Policy, to_canonical
+from vault.service.blind import Lookup
 from vault.service.idempotency import Fingerprints
 from vault.service.parts import Ingest, Office, Reveal
 from vault.service.provenance import Provenance
@@ -101,8 +102,8 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
     others = {**common, "keystore": keystore}
     lists = SequencerStore(data)
     others["provenance"] = Provenance(lists, ListVerifier(lists, {}))
-    bound = bound_of(LogStore(data), ENOUGH)
-    reveal = Reveal(**others, log=log, unwrapper=ring, indexer=ring, bound=bound)
+    bound, lookup = bound_of(LogStore(data), ENOUGH), Lookup(ring, clock=lambda: clock.us / 1e6)
+    reveal = Reveal(**others, log=log, unwrapper=ring, lookup=lookup, bound=bound)
     yield Inside(
         ring,
         registers,

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.answers import KeySettings, decoded, encoded
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
-from keys.errors import KeysError, Misconfigured, Retired, Tampered
+from keys.errors import Busy, KeysError, Misconfigured, Retired, Tampered
 from keys.provision import SIGNING_KEYS
-from keys.ring import WrappedDek
+from keys.ring import Hashed, WrappedDek
 from keys.transit import checked_name, context_of, kek_of
 
 V = TypeVar("V")
@@ -54,6 +54,15 @@ class FakeRing:
         self._oldest[kek_of(tenant)] = 1
         for name in (f"idem-{tenant}", *(f"bidx-{tenant}-{kind}" for kind in field_types)):
             self._macs[name] = [os.urandom(32)]
+            self._oldest[name] = 1
+
+    def rotate_index(self, key: str) -> None:
+        """A new version of an HMAC key; the older ones still hash."""
+        self._macs[key].append(os.urandom(32))
+
+    def retire_index(self, key: str, *, below: int) -> None:
+        """Raise the minimum version of an HMAC key."""
+        self._oldest[key] = below
 
     def rotate(self, tenant: str, *, retire: bool = False) -> None:
         """A new KEK version; with `retire` what older ones wrapped is lost."""
@@ -79,11 +88,15 @@ class FakeRing:
 
     async def index(
         self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
-    ) -> list[bytes]:
+    ) -> list[Hashed]:
         versions = self._of(self._macs, key)
         await self._called("index", key, len(inputs))
-        secret = versions[(key_version or len(versions)) - 1]
-        return [hmac.digest(secret, raw, "sha256") for raw in inputs]
+        version = key_version or len(versions)
+        if version < self._oldest[key]:
+            raise Retired("version retired")
+        if version > len(versions):
+            raise Busy("standby behind")
+        return [Hashed(version, hmac.digest(versions[version - 1], raw, "sha256")) for raw in inputs]
 
     async def sign(self, key: str, message: bytes) -> tuple[int, bytes]:
         versions = self._of(self._signing, key)
@@ -101,7 +114,8 @@ class FakeRing:
             newest = len(self._keks[name])
             return KeySettings("aes256-gcm96", True, False, False, False, newest, self._oldest[name], 0)
         kind, versions = ("hmac", self._macs) if name in self._macs else ("ed25519", self._signing)
-        return KeySettings(kind, False, False, False, False, len(self._of(versions, name)), 1, 0)
+        newest = len(self._of(versions, name))
+        return KeySettings(kind, False, False, False, False, newest, self._oldest.get(name, 1), 0)
 
     async def probe(self, tenant: str | None = None, known: WrappedDek | None = None) -> None:
         await self._called("probe", tenant or "", 0)

@@ -52,3 +52,29 @@ async def test_index_rows_written_by_hand_name_nothing(parts):
             insert(blind_index), [row | {"token": text} for text in (erased, other, "<b>x</b>")]
         )
     assert await found(parts) == {mine}
+
+
+KEY = "bidx-acme-pan"
+
+
+async def test_a_rotation_of_the_index_key_loses_no_search(parts):
+    """What was written under any version that is not retired is found, by a plane that knew none of them."""
+    tokens = set()
+    for _ in range(3):
+        tokens.add(await made(parts, "pan", "tax"))
+        assert await found(parts) == tokens
+        parts.ring.rotate_index(KEY)
+    assert await found(parts) == tokens
+    async with parts.store.engine.connect() as connection:
+        versions = (await connection.execute(select(blind_index.c.key_version))).scalars().all()
+    assert sorted(versions) == [1, 2, 3]
+
+
+async def test_a_retired_version_ends_no_search(parts):
+    """The plane remembers an older minimum; what stands under the versions left is found all the same."""
+    await made(parts, "pan", "tax")
+    parts.ring.rotate_index(KEY)
+    mine = await made(parts, "pan", "tax")
+    assert len(await found(parts)) == 2
+    parts.ring.retire_index(KEY, below=2)
+    assert await found(parts) == {mine}

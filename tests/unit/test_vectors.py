@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys.envelope import bind, dek_id_of, open_sealed
 from keys.pool import Dek
+from keys.ring import Hashed
 from keys.transit import context_of
 from tests.vectors import by_the_page, certificates_by_the_page, cosignatures_by_the_page, tree_by_the_page
 from vault.log import event, lists
@@ -39,8 +40,8 @@ class KnownKey:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    async def index(self, key: str, inputs) -> list[bytes]:
-        return [by_the_page.mac(self._key, one) for one in inputs]
+    async def index(self, key: str, inputs) -> list[Hashed]:
+        return [Hashed(1, by_the_page.mac(self._key, one)) for one in inputs]
 
 
 @pytest.mark.parametrize("name", sorted(by_the_page.FILES))

@@ -187,7 +187,7 @@ async def _compare(settings: Settings, tenant: str, types: list[str]) -> Finding
         body = orjson.loads(one.body)
         if "sealed_sha256" in body:
             sealed[body["token"], body["version"]] = body["sealed_sha256"]
-    told = [one for one in sampled if one.created_at >= gone]
+    told = [one for one in sampled if one.sealed_at >= gone]
     wrong = [one.token for one in told if not _is_as_sealed(one, sealed)]
     if wrong:
         return Finding(
@@ -195,7 +195,7 @@ async def _compare(settings: Settings, tenant: str, types: list[str]) -> Finding
         )
     gone = len(sampled) - len(told)
     older = f"; {gone} are older than the log's bodies" if gone else ""
-    says = f"{len(told)} sampled, each as its tokenize event says (none was opened){older}"
+    says = f"{len(told)} sampled, each as its event says (none was opened){older}"
     return Finding(check, "ok", says)
 
 

@@ -86,7 +86,7 @@ class Fingerprints:
         found = self._days.get((tenant, day))
         if found is None:
             source = bind(["strongroom/idem/v1", tenant, day.to_bytes(4)])
-            found = (await self._indexer.index(f"idem-{tenant}", [source]))[0]
+            found = (await self._indexer.index(f"idem-{tenant}", [source]))[0].digest
             while len(self._days) >= _KEPT_KEYS:
                 del self._days[next(iter(self._days))]
             self._days[tenant, day] = found

@@ -8,6 +8,7 @@ from keys.pool import Pool
 from keys.ring import Indexer, Signer, Unwrapper
 from vault.log.writer import LogWriter
 from vault.service.backlog import Bound
+from vault.service.blind import Lookup
 from vault.service.idempotency import Fingerprints
 from vault.service.provenance import Provenance
 from vault.service.registers import Registers
@@ -45,7 +46,8 @@ class Reveal(Parts):
 
     keystore: Keystore
     unwrapper: Unwrapper
-    indexer: Indexer
+    lookup: Lookup
+    """The digests that a value may stand under in the blind index."""
     ledger: Ledger
     provenance: Provenance
     """Of the acts of cases, which the office's workers sign."""

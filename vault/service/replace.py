@@ -22,14 +22,15 @@ from vault.policy.rules import Policy
 from vault.policy.states import State, step
 from vault.service.acting import retried
 from vault.service.asked import Item, asked, draft, look_up
+from vault.service.blind import index_rows
 from vault.service.catalogue import catalogue
 from vault.service.erase import resume
 from vault.service.parts import Office
 from vault.service.record import record
 from vault.service.refusals import from_keys, problem
 from vault.store.records import Stored
-from vault.store.unit import NewRecord, Unit
-from vault.store.wall import INDEX_BYTES, Place, digest, index_input, seal_record
+from vault.store.unit import NewIndexRow, NewRecord, Unit
+from vault.store.wall import Place, digest, seal_record
 
 VERB = "replace"
 
@@ -62,7 +63,7 @@ class _Change:
     item: Item
     new: NewVersion
     record: NewRecord | None = None
-    index: tuple[str, bytes, str] | None = None
+    index: Sequence[NewIndexRow] = ()
 
 
 async def replace(
@@ -160,16 +161,14 @@ async def _seal(tenant: str, changes: Sequence[_Change], policy: Policy, parts: 
 
 async def _index(
     tenant: str, stored: Stored, value: Secret[bytes], policy: Policy, parts: Office
-) -> tuple[str, bytes, str] | None:
+) -> list[NewIndexRow]:
     """The blind-index row of a new value, where its type is searchable. Raises: Unavailable."""
-    name = stored.field_type
-    if name not in policy.searchable:
-        return None
+    if stored.field_type not in policy.searchable:
+        return []
     try:
-        [full] = await parts.indexer.index(f"bidx-{tenant}-{name}", [index_input(tenant, name, value)])
+        return await index_rows(tenant, stored.field_type, {stored.token: value}, parts.indexer)
     except KeysError as error:
         raise from_keys(error) from None
-    return name, full[:INDEX_BYTES], stored.token
 
 
 async def _commit(tenant: str, changes: Sequence[_Change], policy: Policy, parts: Office) -> SignedList:
@@ -178,7 +177,7 @@ async def _commit(tenant: str, changes: Sequence[_Change], policy: Policy, parts
     async def deed(unit: Unit, _: SignedList) -> None:
         going = [(stored.dek_id, change.record) for change, stored in _going(changes) if change.record]
         await unit.replace_records(tenant, going)
-        await unit.add_index(tenant, [change.index for change in changes if change.index is not None])
+        await unit.add_index(tenant, [row for change in changes for row in change.index])
 
     return await record(tenant, drafts, parts, deed)
 

@@ -14,7 +14,6 @@ from vault.service.catalogue import catalogue, class_of
 from vault.service.parts import Reveal
 from vault.service.record import record
 from vault.service.refusals import problem
-from vault.store.wall import INDEX_BYTES, index_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) 
         _draft(request, decision, policy) for request, decision in zip(requests, decisions, strict=True)
     ]
     signed = await record(tenant, drafts, parts)
-    hits = await _hits(tenant, _to_look_for(tenant, requests, decisions), parts)
+    hits = await _hits(tenant, _to_look_for(requests, decisions), parts)
     hits = await _usable(tenant, requests, hits, policy, parts)
     outcomes: list[Found | ServiceError] = []
     for i, (request, decision) in enumerate(zip(requests, decisions, strict=True)):
@@ -71,26 +70,26 @@ async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) 
 
 
 def _to_look_for(
-    tenant: str, requests: Sequence[SearchRequest], decisions: Sequence[Decision]
-) -> dict[str, dict[int, bytes]]:
-    """{field type: {request: what its index is made of}} for the searches that may go on."""
-    wanted: dict[str, dict[int, bytes]] = {}
+    requests: Sequence[SearchRequest], decisions: Sequence[Decision]
+) -> dict[str, dict[int, Secret[bytes]]]:
+    """{field type: {request: the value it looks for}} for the searches that may go on."""
+    wanted: dict[str, dict[int, Secret[bytes]]] = {}
     for i, (request, decision) in enumerate(zip(requests, decisions, strict=True)):
         if isinstance(decision, Allowed) and isinstance(request.value, Secret):
-            source = index_input(tenant, request.field_type, request.value)
-            wanted.setdefault(request.field_type, {})[i] = source
+            wanted.setdefault(request.field_type, {})[i] = request.value
     return wanted
 
 
-async def _hits(tenant: str, wanted: dict[str, dict[int, bytes]], parts: Reveal) -> dict[int, list[str]]:
-    """One call to the key server and one SELECT for each field type."""
+async def _hits(
+    tenant: str, wanted: dict[str, dict[int, Secret[bytes]]], parts: Reveal
+) -> dict[int, list[str]]:
+    """One call to the key server for each live version of the index key, one SELECT for each field type."""
     hits: dict[int, list[str]] = {}
-    for field_type, sources in wanted.items():
-        full = await parts.indexer.index(f"bidx-{tenant}-{field_type}", list(sources.values()))
-        digests = {i: digest[:INDEX_BYTES] for i, digest in zip(sources, full, strict=True)}
-        found = await parts.store.find(tenant, field_type, list(set(digests.values())))
-        for i, digest in digests.items():
-            hits[i] = sorted(token for hit, token in found if hit == digest)
+    for field_type, values in wanted.items():
+        digests = await parts.lookup.digests(tenant, field_type, list(values.values()))
+        found = await parts.store.find(tenant, field_type, list(set().union(*digests)))
+        for i, mine in zip(values, digests, strict=True):
+            hits[i] = sorted({token for hit, token in found if hit in mine})
     return hits
 
 

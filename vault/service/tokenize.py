@@ -15,13 +15,14 @@ from vault.model.secret import Secret
 from vault.model.token import RANDOM_BYTES, mint
 from vault.policy.decide import decide
 from vault.policy.rules import Policy
+from vault.service.blind import index_rows
 from vault.service.idempotency import Key, answered, first_of_each
 from vault.service.parts import Ingest
 from vault.service.record import kept
 from vault.service.refusals import problem, refused_before
 from vault.store.failures import StaleLease
-from vault.store.unit import NewAnswer, NewRecord
-from vault.store.wall import INDEX_BYTES, Place, digest, index_input, seal_record
+from vault.store.unit import NewAnswer, NewIndexRow, NewRecord
+from vault.store.wall import Place, digest, seal_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class _Writing:
     """Everything one list writes, in one transaction."""
 
     items: Sequence[_Item]
-    index: Sequence[tuple[str, bytes, str]]
+    index: Sequence[NewIndexRow]
     answers: Sequence[NewAnswer]
     signed: SignedList
 
@@ -188,20 +189,15 @@ async def _seal(tenant: str, items: Sequence[_Item], parts: Ingest) -> None:
 
 async def _index_rows(
     tenant: str, items: Sequence[_Item], policy: Policy, parts: Ingest
-) -> list[tuple[str, bytes, str]]:
+) -> list[NewIndexRow]:
     """Blind-index rows for the types that the policy makes searchable; as shipped there are none."""
-    wanted: dict[str, list[tuple[str, bytes]]] = {}
+    wanted: dict[str, dict[str, Secret[bytes]]] = {}
     for item in items:
         field_type = item.value.field_type
         if item.record is not None and field_type in policy.searchable:
-            source = index_input(tenant, field_type, item.value.value)
-            wanted.setdefault(field_type, []).append((item.record.token, source))
-    rows = []
-    for field_type, sources in wanted.items():
-        digests = await parts.indexer.index(f"bidx-{tenant}-{field_type}", [s for _, s in sources])
-        tokens = [token for token, _ in sources]
-        rows += [(field_type, full[:INDEX_BYTES], t) for full, t in zip(digests, tokens, strict=True)]
-    return rows
+            wanted.setdefault(field_type, {})[item.record.token] = item.value.value
+    made = [await index_rows(tenant, name, values, parts.indexer) for name, values in wanted.items()]
+    return [row for rows in made for row in rows]
 
 
 def _draft(item: _Item, policy: Policy) -> Draft:

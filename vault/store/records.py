@@ -22,7 +22,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from vault.log.lists import WorkerKey
 from vault.store import failures
 from vault.store.rows import among, rows
-from vault.store.schema import blind_index, db_clock, idempotency, record, replaced, tombstone, worker
+from vault.store.schema import (
+    blind_index,
+    db_clock,
+    idempotency,
+    record,
+    replaced,
+    resealed,
+    tombstone,
+    worker,
+)
 from vault.store.standing import NOTHING_SAID, STANDING, Standing
 from vault.store.unit import Unit
 
@@ -120,13 +129,13 @@ class Store:
         return {row[0]: (row[1], row[2]) for row in await self._rows(taken)}
 
     async def unfinished_erasures(self, tenant: str, *, most: int) -> list[tuple[str, bytes]]:
-        """(token, dek_id) of what was erased or replaced while its key is still there, `most` at once."""
+        """(token, dek_id) of what was erased, replaced or resealed while its key is there, `most` at once."""
         waiting = union_all(
             *(
                 select(table.c.token, table.c.dek_id).where(
                     table.c.tenant == tenant, table.c.key_destroyed_at.is_(None)
                 )
-                for table in (tombstone, replaced)
+                for table in _KEYS_TO_DESTROY
             )
         )
         return [(row[0], row[1]) for row in await self._rows(waiting.limit(most))]
@@ -136,7 +145,7 @@ class Store:
         tokens, dek_ids = [token for token, _ in gone], [dek_id for _, dek_id in gone]
         with failures.statements():
             async with self.engine.begin() as connection:
-                for table in (tombstone, replaced):
+                for table in _KEYS_TO_DESTROY:
                     mine = (
                         table.c.tenant == tenant,
                         among(self.engine, table.c.token, tokens),
@@ -168,6 +177,9 @@ class Store:
 
     async def _rows(self, statement: Executable) -> Sequence[Any]:
         return await rows(self.engine, statement)
+
+
+_KEYS_TO_DESTROY = (tombstone, replaced, resealed)
 
 
 def _rank(stored: Stored) -> tuple[bool, int]:

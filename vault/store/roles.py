@@ -108,6 +108,8 @@ RIGHTS: Rights = {
         "SELECT ON replaced",
         "INSERT (tenant, token, version, dek_id) ON replaced",
         "UPDATE (key_destroyed_at) ON replaced",
+        "SELECT (tenant, token, dek_id, key_destroyed_at) ON resealed",
+        "UPDATE (key_destroyed_at) ON resealed",
         "INSERT ON blind_index",
         # A corrected value is the next version of its token; its times are the database's.
         "INSERT (tenant, token, version, subject, field_type, dek_id, sealed, dek_lease, notice) ON record",
@@ -117,6 +119,21 @@ RIGHTS: Rights = {
         # DELETE looks for its rows by these two columns; the digests stay out of sight.
         "SELECT (tenant, token) ON blind_index",
         "DELETE ON blind_index",
+    ),
+    # Seals living records anew, and writes their index rows anew. It may name neither times nor versions, and
+    # ends no record's life; the DEKs that are left over are destroyed by the office.
+    "strongroom_resealer": (
+        *_EVERY_PLANE,
+        "SELECT ON record",
+        "UPDATE (dek_id, sealed, dek_lease, resealed_at) ON record",
+        "SELECT ON tombstone",
+        "INSERT (tenant, token, dek_id, version) ON resealed",
+        "SELECT (tenant, key_destroyed_at) ON resealed",
+        "SELECT ON blind_index",
+        "INSERT ON blind_index",
+        "DELETE ON blind_index",
+        # What the load of a record looks at besides.
+        *_STANDING_READER,
     ),
     "strongroom_control": (
         *_EVERY_PLANE,

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.model import token
 from vault.store import failures
 from vault.store.events import StoredEvent
 from vault.store.schema import event, record
+
+SEALING = ("tokenize", "replace", "reseal")
+"""Verbs whose events say what was sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Sampled:
     token: str
     version: int
     sealed: bytes
-    created_at: int
+    sealed_at: int
 
 
 async def sample_records(
@@ -38,10 +41,12 @@ async def sample_records(
 
 
 async def tokenize_events(engine: AsyncEngine, tenant: str, tokens: Sequence[str]) -> list[StoredEvent]:
-    """The events by which these tokens got their values. Raises: Unavailable."""
+    """The events by which these tokens were sealed, oldest first. Raises: Unavailable."""
     c = event.c
-    born = select(c.event_id, c.commitment, c.salt, c.body).where(
-        c.tenant == tenant, c.token.in_(tokens), c.verb.in_(("tokenize", "replace")), c.decision == "allow"
+    born = (
+        select(c.event_id, c.commitment, c.salt, c.body)
+        .where(c.tenant == tenant, c.token.in_(tokens), c.verb.in_(SEALING), c.decision == "allow")
+        .order_by(c.event_id)
     )
     with failures.statements():
         async with engine.connect() as connection:
@@ -51,7 +56,7 @@ async def tokenize_events(engine: AsyncEngine, tenant: str, tokens: Sequence[str
 async def _from(engine: AsyncEngine, tenant: str, span: tuple[str, str], count: int) -> list[Sampled]:
     c = record.c
     some = (
-        select(c.token, c.version, c.sealed, c.created_at)
+        select(c.token, c.version, c.sealed, func.coalesce(c.resealed_at, c.created_at))
         .where(c.tenant == tenant, c.token >= span[0], c.token < span[1])
         .order_by(c.token)
         .limit(count)

@@ -65,6 +65,8 @@ record = Table(
     Column("created_at", BigInteger, nullable=False, server_default=db_clock()),
     # The version of the privacy notice that was shown, where the caller named it.
     Column("notice", String(49)),
+    # When it was last sealed under another DEK. Neither version nor created_at change: no clock starts anew.
+    Column("resealed_at", BigInteger),
     # A record may only be written while its DEK's lease runs: the sweeper trusts this.
     CheckConstraint("created_at < dek_lease", name=LEASE_HOLDS),
     implicit_returning=False,  # ingest may not read back what the database set
@@ -105,6 +107,20 @@ replaced = Table(
 Index("replaced_unfinished", replaced.c.tenant, sqlite_where=replaced.c.key_destroyed_at.is_(None),
       postgresql_where=replaced.c.key_destroyed_at.is_(None))  # fmt: skip
 
+# A DEK that a record was sealed under before it was sealed anew: destroyed like that of a tombstone.
+resealed = Table(
+    "resealed",
+    metadata,
+    _tenant(),
+    Column("token", String(80), primary_key=True),
+    Column("dek_id", LargeBinary, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("resealed_at", BigInteger, nullable=False, server_default=db_clock()),
+    Column("key_destroyed_at", BigInteger),
+)
+Index("resealed_unfinished", resealed.c.tenant, sqlite_where=resealed.c.key_destroyed_at.is_(None),
+      postgresql_where=resealed.c.key_destroyed_at.is_(None))  # fmt: skip
+
 blind_index = Table(
     "blind_index",
     metadata,
@@ -112,6 +128,8 @@ blind_index = Table(
     Column("field_type", String(32), primary_key=True),
     Column("digest", LargeBinary, primary_key=True),
     Column("token", String(80), primary_key=True),
+    # Of the key that made the digest. Rows of older versions are counted until none is left.
+    Column("key_version", Integer, nullable=False, server_default="1"),
 )
 Index("blind_index_token", blind_index.c.tenant, blind_index.c.token)
 

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
-from sqlalchemy import ColumnElement, Table, delete, exists, insert, literal, select
+from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, exists, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,6 +30,16 @@ class NewRecord:
     sealed: bytes
     dek_lease: int
     notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewIndexRow:
+    """A blind-index row on its way: which token a digest stands for, and under which version of the key."""
+
+    field_type: str
+    digest: bytes
+    token: str
+    key_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +115,13 @@ class Unit:
         # Sorted, because two lists that take the same two slots in crossing order would deadlock.
         await self._insert(schema.idempotency, sorted(answers, key=lambda answer: answer.slot))
 
-    async def add_index(self, tenant: str, rows: Sequence[tuple[str, bytes, str]]) -> None:
-        """Write blind-index rows: (field type, digest, token)."""
+    async def add_index(self, tenant: str, rows: Sequence[NewIndexRow]) -> None:
+        """Write blind-index rows."""
         if not rows:
             return
         with failures.statements():
-            await self._open.execute(
-                insert(schema.blind_index),
-                [{"tenant": tenant, "field_type": f, "digest": d, "token": t} for f, d, t in rows],
-            )
+            filled = [{"tenant": tenant, **asdict(row)} for row in rows]
+            await self._open.execute(insert(schema.blind_index), filled)
 
     async def bury(self, tenant: str, tokens: Sequence[str], *, reason: str) -> None:
         """Replace the records of `tokens` by tombstones, and drop their index rows.
@@ -123,14 +131,17 @@ class Unit:
         if not tokens:
             return
         mine = schema.record.c.tenant == tenant, among(self._open, schema.record.c.token, tokens)
-        kept = ["tenant", "token", "version", "subject", "field_type", "dek_id", "created_at"]
-        rows = select(*(schema.record.c[name] for name in kept), literal(reason)).where(*mine, ~_held())
+        kept = ["token", "version", "subject", "field_type", "dek_id", "created_at"]
+        # What the DELETE itself found: until that moment a record may be sealed under another DEK.
+        ended = delete(schema.record).where(*mine, ~_held())
+        ended_rows = ended.returning(*(schema.record.c[name] for name in kept))
         index = schema.blind_index
         with failures.statements():
-            buried = await self._open.execute(insert(schema.tombstone).from_select([*kept, "reason"], rows))
-            if buried.rowcount < len(set(tokens)):
+            gone = (await self._open.execute(ended_rows)).all()
+            if len({row.token for row in gone}) < len(set(tokens)):
                 raise failures.Clash
-            await self._open.execute(delete(schema.record).where(*mine))
+            columns = {name: [getattr(row, name) for row in gone] for name in kept}
+            await insert_rows(self._open, schema.tombstone, {"tenant": tenant, "reason": reason}, columns)
             await self._open.execute(
                 delete(index).where(index.c.tenant == tenant, among(self._open, index.c.token, tokens))
             )
@@ -138,11 +149,11 @@ class Unit:
     async def replace_records(self, tenant: str, changes: Sequence[tuple[bytes, NewRecord]]) -> None:
         """Put next versions in the place of records, each given with the DEK id of the one before it.
 
-        Raises: Clash when another was put there meanwhile.
+        Raises: Clash when another was put there meanwhile, or it was sealed under another DEK.
         """
         record, index = schema.record, schema.blind_index
         for dek_id, new in sorted(changes, key=lambda change: change[1].token):
-            before = {"tenant": tenant, "token": new.token, "version": new.version - 1}
+            before = {"tenant": tenant, "token": new.token, "version": new.version - 1, "dek_id": dek_id}
             with failures.statements():
                 done = await self._open.execute(
                     delete(record).where(*(record.c[name] == value for name, value in before.items()))
@@ -151,7 +162,7 @@ class Unit:
                     raise failures.Clash
                 stale = index.c.tenant == tenant, index.c.token == new.token
                 await self._open.execute(delete(index).where(*stale))
-                await self._open.execute(insert(schema.replaced).inline(), before | {"dek_id": dek_id})
+                await self._open.execute(insert(schema.replaced).inline(), before)
                 row = {name: getattr(new, name) for name in NewRecord.__dataclass_fields__}
                 await self._open.execute(insert(record).inline(), row)
 
@@ -193,6 +204,11 @@ class Unit:
             columns = {name: [row[name] for row in rows] for name in rows[0]}
             with failures.statements():
                 await insert_rows(self._open, table, {}, columns)
+
+    async def run(self, statement: Executable) -> CursorResult[Any]:
+        """Run a statement. For the files of this folder."""
+        with failures.statements():
+            return cast("CursorResult[Any]", await self._open.execute(statement))
 
     async def _insert(self, table: Table, rows: Sequence[NewRecord] | Sequence[NewAnswer]) -> None:
         if not rows:
