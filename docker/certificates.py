@@ -32,7 +32,10 @@ PLANES = {"control": ("data",), "audit": ("data",)} | dict.fromkeys(
 """The databases each plane may reach."""
 REACH = PLANES | {"sequencer": ("data",)}
 """The same of every process that is started; the sequencer serves nobody and needs no certificate."""
-IDLE_ROLES = {"data": ("strongroom_retention", "strongroom_operator"), "keystore": ("strongroom_operator",)}
+IDLE_ROLES = {
+    "data": ("strongroom_retention", "strongroom_operator", "strongroom_resealer"),
+    "keystore": ("strongroom_operator", "strongroom_resealer"),
+}
 """Roles of no process that is started: provision-db makes them, operators log in as them."""
 DATABASES = ("data", "keystore")
 OWNER = "strongroom_owner"

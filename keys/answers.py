@@ -144,6 +144,16 @@ class KeySettings(msgspec.Struct, frozen=True):
     min_encryption_version: int
 
 
+class _Times(msgspec.Struct):
+    keys: dict[int, int]
+
+
+class VersionTimes(msgspec.Struct):
+    """The answer to reading an encryption key: when each version was made, seconds since 1970."""
+
+    data: _Times
+
+
 class KeyRead(msgspec.Struct):
     """The answer to reading a key of any type."""
 

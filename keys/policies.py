@@ -9,8 +9,11 @@ from collections.abc import Sequence
 
 _SERVING = ("ingest", "reveal", "office", "control", "audit")
 PLANES = (*_SERVING, "sequencer")
-OPERATORS = ("rotator", "shredder", "provisioner", "reconciler")
-WRITERS = (*_SERVING, "rotator", "shredder")
+LENT = ("resealer",)
+"""Identities that exist for one job: no file of theirs lies about between two."""
+
+OPERATORS = ("rotator", "shredder", "provisioner", "reconciler", *LENT)
+WRITERS = (*_SERVING, "rotator", "shredder", "resealer")
 """Who writes events, each under an endorsing key of its own: planes, and operators who work on keys."""
 
 IDENTITIES = PLANES + OPERATORS
@@ -46,6 +49,13 @@ _GRANTS: dict[str, Sequence[tuple[str, str]]] = {
     ),
     "shredder": (("keys/+", _READ), ("keys/+/trim", _UPDATE)),
     "reconciler": (("keys/+", _READ),),
+    # Alone in doing both; hence lent for a job, and kept from every plane's keys.
+    "resealer": (
+        ("decrypt/kek-*", _UPDATE),
+        ("encrypt/kek-*", _UPDATE),
+        ("hmac/bidx-*", _UPDATE),
+        ("keys/+", _READ),
+    ),
 }
 
 # Whoever may hash for the audit log can try guesses on what is hashed in it: no plane on a network may.

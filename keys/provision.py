@@ -7,10 +7,12 @@ from typing import Any
 from keys.admin import Admin
 from keys.errors import Misconfigured, Refused
 from keys.identity import Identity
-from keys.policies import IDENTITIES, WRITERS, guard, policy, policy_name, worker_key
+from keys.policies import IDENTITIES, LENT, WRITERS, guard, policy, policy_name, worker_key
 from keys.transit import checked_name, kek_of
 
 SIGNING_KEYS = (*map(worker_key, WRITERS), "authority", "log", "cert")
+LENT_FOR = 24 * 3600
+"""Seconds after which the secret id of an identity lent for a job ends at the latest."""
 AUDITED_HEADER = "X-Strongroom-Batch"
 
 _KEK: dict[str, object] = {"type": "aes256-gcm96", "derived": True}
@@ -159,7 +161,7 @@ def _role(plan: Plan, name: str) -> dict[str, Any]:
         "token_max_ttl": plan.token_max_ttl,
         "token_bound_cidrs": cidrs,
         "secret_id_bound_cidrs": cidrs,
-        "secret_id_ttl": plan.secret_id_ttl,
+        "secret_id_ttl": min(plan.secret_id_ttl, LENT_FOR) if name in LENT else plan.secret_id_ttl,
         "secret_id_num_uses": 0,
         "bind_secret_id": True,
     }

@@ -22,10 +22,10 @@ class _Operation(NamedTuple):
 
 
 _OPERATIONS = (
-    _Operation("wrap", "{m}/encrypt/kek-x", may="ingest office"),
-    _Operation("unwrap", "{m}/decrypt/kek-x", may="reveal"),
+    _Operation("wrap", "{m}/encrypt/kek-x", may="ingest office resealer"),
+    _Operation("unwrap", "{m}/decrypt/kek-x", may="reveal resealer"),
     _Operation("rewrap", "{m}/rewrap/kek-x", may="rotator"),
-    _Operation("index", "{m}/hmac/bidx-x-pan", may="ingest reveal office"),
+    _Operation("index", "{m}/hmac/bidx-x-pan", may="ingest reveal office resealer"),
     _Operation("fingerprint", "{m}/hmac/idem-x", may="ingest"),
     *(_Operation(f"sign as {one}'s worker", f"{{m}}/sign/{worker_key(one)}", may=one) for one in WRITERS),
     _Operation("sign as a worker of any plane", "{m}/sign/worker"),

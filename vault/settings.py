@@ -18,6 +18,8 @@ RETENTION = "retention"
 """Not a plane: the database role that drops expired months of the log."""
 OPERATOR = "operator"
 """Not a plane: the database role of those who work on keys, `rotator` and `shredder` at the key server."""
+RESEALER = "resealer"
+"""Not a plane: an operator lent for one job, with a database role of its own."""
 OPERATORS = ("rotator", "shredder")
 
 
@@ -127,7 +129,7 @@ _REQUIRED = ("data_url", "vault_addr", "identities")
 _KEYLESS = ("audit", "control", SEQUENCER, RETENTION)
 PLANE_URLS = tuple(
     f"{plane}_{database}_url"
-    for plane in (*PLANES, SEQUENCER, RETENTION, OPERATOR)
+    for plane in (*PLANES, SEQUENCER, RETENTION, OPERATOR, RESEALER)
     for database in ("data", "keystore")
     if database == "data" or plane not in _KEYLESS
 )

@@ -175,7 +175,9 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_operator"): PLANE
     | _columns("record", "tenant", "dek_id")
     | _columns("replaced", "tenant", "dek_id", "key_destroyed_at")
-    | _columns("tombstone", "tenant", "dek_id", "key_destroyed_at"),
+    | _columns("tombstone", "tenant", "dek_id", "key_destroyed_at")
+    | _columns("resealed", "tenant", "dek_id", "key_destroyed_at")
+    | _columns("blind_index", "tenant", "field_type", "key_version"),
     ("data", "strongroom_retention"): set(),
     ("keystore", "strongroom_ingest"): {"INSERT dek"},
     ("keystore", "strongroom_reveal"): _columns("dek", "tenant", "dek_id", "wrapped"),

@@ -49,10 +49,10 @@ OLDEST: dict[str, object] = {"min_decryption_version": 1}
 NEW_KEK: dict[str, object] = {"type": "aes256-gcm96", "derived": True}
 
 OPERATIONS = (
-    op("wrap", "post", f"{M}/encrypt/kek-acme", PLAIN, may="ingest office"),
-    op("unwrap", "post", f"{M}/decrypt/kek-acme", SEALED, may="reveal"),
+    op("wrap", "post", f"{M}/encrypt/kek-acme", PLAIN, may="ingest office resealer"),
+    op("unwrap", "post", f"{M}/decrypt/kek-acme", SEALED, may="reveal resealer"),
     op("rewrap", "post", f"{M}/rewrap/kek-acme", SEALED, may="rotator"),
-    op("blind index", "post", f"{M}/hmac/bidx-acme-pan", INPUT, may="ingest reveal office"),
+    op("blind index", "post", f"{M}/hmac/bidx-acme-pan", INPUT, may="ingest reveal office resealer"),
     op("fingerprint", "post", f"{M}/hmac/idem-acme", INPUT, may="ingest"),
     *(op(f"endorse as {one}", "post", f"{M}/sign/worker-{one}", INPUT, may=one) for one in WRITERS),
     *(op(f"endorse as {one}, hashed", "post", f"{M}/sign/worker-{one}/sha2-256", INPUT) for one in WRITERS),

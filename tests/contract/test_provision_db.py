@@ -52,7 +52,7 @@ def test_roles_log_in_with_the_passwords_of_the_file(postgres: Postgres, pair: P
     with pytest.raises(DBAPIError):
         _log_in(postgres, pair.keystore, "strongroom_audit", PASSWORDS["strongroom_audit"])
     said = capsys.readouterr()
-    assert "data: rights of 8 roles in force" in said.out
+    assert "data: rights of 9 roles in force" in said.out
     assert not any(word in said.out + said.err for word in PASSWORDS.values())
 
 

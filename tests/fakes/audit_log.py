@@ -22,6 +22,7 @@ PLANES = {
     "audit": "events log_retention",
     "rotator": "keys",
     "shredder": "keys",
+    "resealer": "reseal",
 }
 """Who writes what."""
 WITHHELD, GONE = 0xFFFFFFFF, 0xFFFFFFFE

@@ -25,6 +25,7 @@ from vault.service.idempotency import Fingerprints
 from vault.service.parts import Ingest, Office, Reveal
 from vault.service.provenance import Provenance
 from vault.service.registers import Authority, authority_of
+from vault.service.reopening import Resealer
 from vault.service.verified_lists import ListVerifier
 from vault.store.backlog import Backlog
 from vault.store.engine import open_database
@@ -32,6 +33,7 @@ from vault.store.ledger import Ledger
 from vault.store.log import LogStore
 from vault.store.migrate import DATA
 from vault.store.records import Store
+from vault.store.resealing import Resealing
 from vault.store.sequencing import SequencerStore
 
 AT = 1_800_000_000_000_000
@@ -62,7 +64,7 @@ class Clock:
 
 @dataclass(slots=True)
 class Inside:
-    """Three planes' parts over one pair of databases."""
+    """Three planes' parts, and a resealer's, over one pair of databases."""
 
     ring: FakeRing
     registers: FixedRegisters
@@ -70,6 +72,7 @@ class Inside:
     ingest: Ingest
     reveal: Reveal
     office: Office
+    resealer: Resealer
 
     @property
     def store(self) -> Store:
@@ -118,6 +121,15 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
             signer=ring,
             log_name="log.test",
             backup_days=35,
+        ),
+        Resealer(
+            **{name: common[name] for name in ("store", "registers", "now", "random")},
+            log=log,
+            keystore=keystore,
+            unwrapper=ring,
+            pool=ingest.pool,
+            indexer=ring,
+            resealing=Resealing(data),
         ),
     )
     await ingest.pool.close()

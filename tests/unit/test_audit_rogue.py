@@ -133,7 +133,8 @@ def test_worker_that_another_plane_endorsed(log, tmp_path):
     ("plane", "verb"),
     [("ingest", "detokenize"), ("ingest", "policy"), ("reveal", "tokenize"), ("office", "events"),
      ("control", "erase"), ("audit", "credentials"), ("audit", "inspect"), ("reveal", "log_retention"),
-     ("office", "keys"), ("rotator", "detokenize"), ("shredder", "authenticate")],
+     ("office", "keys"), ("rotator", "detokenize"), ("shredder", "authenticate"),
+     ("ingest", "reseal"), ("rotator", "reseal"), ("resealer", "replace")],
 )  # fmt: skip
 def test_event_of_another_planes_verb(log, tmp_path, plane, verb):
     """A genuine worker that tells of another plane's work is named with its event, each time."""

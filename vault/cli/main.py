@@ -26,6 +26,7 @@ from vault.cli.fields import fields
 from vault.cli.holds import app as holds
 from vault.cli.keep.commands import app as retention
 from vault.cli.keys.commands import app as keys
+from vault.cli.keys.resealing import reindex, reseal
 from vault.cli.migrate import migrate
 from vault.cli.notices import app as notices
 from vault.cli.policy import app as policy
@@ -55,6 +56,8 @@ app = typer.Typer(
 )
 for command in (dev, serve, sequence, migrate, provision, provision_db):
     app.command()(command)
+for command in (reseal, reindex):
+    keys.command()(command)
 for name, group in (
     ("tenants", tenants),
     ("credentials", credentials),

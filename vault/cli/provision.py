@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,10 @@ Mount = Annotated[str, typer.Option("--mount", help="Where the transit engine is
 Cidr = Annotated[list[str], typer.Option("--cidr", help="Network the identities may log in from (repeat).")]
 Days = Annotated[int, typer.Option(min=1, max=365, help="Days until a new secret id ends.")]
 Renew = Annotated[bool, typer.Option("--renew", help="Issue a fresh secret id where a file exists already.")]
+Lend = Annotated[
+    bool,
+    typer.Option("--lend-resealer", help="Issue the identity `resealer` too: for one job, one day at most."),
+]
 Tenant = Annotated[str | None, typer.Option(help="Found this tenant, with its keys and two administrators.")]
 Person = Annotated[str | None, typer.Option(help="Who answers for the administrator's credential.")]
 SecondPerson = Annotated[
@@ -58,6 +63,7 @@ def provision(
     cidr: Cidr = [],  # noqa: B006  # typer copies it
     secret_id_days: Days = 30,
     renew: Renew = False,
+    lend_resealer: Lend = False,
     tenant: Tenant = None,
     person: Person = None,
     second_person: SecondPerson = None,
@@ -73,6 +79,7 @@ def provision(
     Example: strongroom provision --vault-addr https://vault:8200 --token-file ~/.vault-token --out ids
     """
     from keys.nodes import Server
+    from keys.policies import LENT
     from keys.provision import Plan
 
     if len({one is None for one in (tenant, person, second_person)}) > 1:
@@ -82,7 +89,8 @@ def provision(
         raise UsageFault("--vault-addr is missing (or STRONGROOM_VAULT_ADDR)")
     server = Server(address, ca=str(vault_ca) if vault_ca else None, namespace=namespace)
     plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400)
-    report = set_up(server, read_token(token_file), plan, out, renew=renew)
+    lent = LENT if lend_resealer else ()
+    report = set_up(server, read_token(token_file), plan, out, renew=renew, lent=lent)
     found: dict[str, str] = {}
     if tenant is not None and person is not None and second_person is not None:
         files = credential_files(tenant, admin_file, second_admin_file)
@@ -107,17 +115,23 @@ def read_token(file: Path | None) -> str:
     return token.strip()
 
 
-def set_up(server: "Server", token: str, plan: "Plan", out: Path, *, renew: bool = False) -> "Report":
-    """Bring the key server to the plan and write the identity files that are missing. Raises: KeysError."""
+def set_up(
+    server: "Server", token: str, plan: "Plan", out: Path, *, renew: bool = False, lent: Sequence[str] = ()
+) -> "Report":
+    """Bring the key server to the plan and write the identity files that are missing. Raises: KeysError.
+
+    `lent`: identities to issue anew for a job, which nobody has otherwise.
+    """
     from keys.admin import Admin
-    from keys.policies import IDENTITIES
+    from keys.policies import IDENTITIES, LENT
     from keys.provision import provision as bring_to_plan
 
     admin = Admin.with_token(server, token)
     report = bring_to_plan(admin, plan)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in IDENTITIES:
-        _identity(admin, name, plan, out / f"{name}.json", report=report, renew=renew)
+    for name in (one for one in IDENTITIES if one not in LENT or one in lent):
+        again = renew or name in lent
+        _identity(admin, name, plan, out / f"{name}.json", report=report, renew=again)
     return report
 
 

@@ -3,12 +3,12 @@ record of what did not come out. The verb itself commits the trace in between: n
 A request in mode `all` stands or falls whole, at every step.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from keys.errors import EnvelopeError, KeysError
-from keys.ring import WrappedDek
+from keys.ring import Unwrapper, WrappedDek
 from vault.alarms import raise_alarm
 from vault.errors import Erased, NotFound, ServiceError
 from vault.log.lists import SignedList
@@ -48,9 +48,21 @@ def withhold(mode: Mode, group: Sequence[Item]) -> None:
 
 
 async def wrapped_keys(tenant: str, items: Sequence[Item], parts: Reveal) -> Mapping[bytes, WrappedDek]:
-    """The wrapped DEK of each item to go on with. Raises: Unavailable."""
+    """The wrapped DEK of each item to go on with. Raises: Unavailable.
+
+    A record that was sealed anew since it was loaded has another DEK by now, and may have lost the old one:
+    it is taken as it stands. Nothing is on record yet, so its event will name the DEK that is unwrapped.
+    """
     wanted = list({stored.dek_id: None for _, stored in present(items)})
-    return await parts.keystore.fetch(tenant, wanted) if wanted else {}
+    found = await parts.keystore.fetch(tenant, wanted) if wanted else {}
+    lost = [(item, stored) for item, stored in present(items) if stored.dek_id not in found]
+    if not lost:
+        return found
+    now = await parts.store.load(tenant, list({stored.token: None for _, stored in lost}))
+    for item, stored in lost:
+        fresh = now.get(stored.token, stored)
+        item.stored = fresh if is_resealed(stored, fresh) else stored
+    return found | await parts.keystore.fetch(tenant, list({s.dek_id: None for s in now.values()}))
 
 
 def traced(items: Sequence[Item], signed: SignedList, *, first: int = 0) -> str:
@@ -67,9 +79,10 @@ async def open_all(
     opening = present(items)
     if not opening:
         return
-    keys = await _unwrap(tenant, {stored.dek_id for _, stored in opening}, wrapped, parts, batch=batch)
+    wanted = {stored.dek_id for _, stored in opening}
+    keys = await unwrap(tenant, wanted, wrapped, parts.unwrapper, batch=batch)
     for item, stored in opening:
-        item.outcome = _opened(tenant, stored, keys[stored.dek_id])
+        item.outcome = opened(tenant, stored, keys[stored.dek_id])
 
 
 async def look_again(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> None:
@@ -118,6 +131,12 @@ def answer(mode: Mode, group: Sequence[Item]) -> Answer | ServiceError:
     return ServiceError.of_items(problems) if problems and mode == "all" else found
 
 
+def is_resealed(before: Stored, now: Stored) -> bool:
+    """Whether it is the same value, sealed under another DEK since."""
+    same = (now.token, now.version, now.erased_at) == (before.token, before.version, before.erased_at)
+    return same and now.dek_id != before.dek_id
+
+
 def _results(group: Sequence[Item]) -> Iterator[Revealed | ServiceError]:
     for item in group:
         if isinstance(item.decision, Denied):
@@ -130,8 +149,13 @@ def _results(group: Sequence[Item]) -> Iterator[Revealed | ServiceError]:
             yield Revealed(item.ask.token or "", item.ask.field_type, item.outcome, item.receipt)
 
 
-async def _unwrap(
-    tenant: str, wanted: set[bytes], wrapped: Mapping[bytes, WrappedDek], parts: Reveal, *, batch: str
+async def unwrap(
+    tenant: str,
+    wanted: Collection[bytes],
+    wrapped: Mapping[bytes, WrappedDek],
+    unwrapper: Unwrapper,
+    *,
+    batch: str,
 ) -> dict[bytes, bytes | KeysError]:
     """One call for each 128 DEKs of the whole list. A failure of the call is the failure of each."""
     keys: dict[bytes, bytes | KeysError] = dict.fromkeys(wanted, EnvelopeError("no key"))
@@ -139,14 +163,15 @@ async def _unwrap(
     if not present_keys:
         return keys
     try:
-        opened = await parts.unwrapper.unwrap(tenant, present_keys, batch=batch)
+        keys_of = await unwrapper.unwrap(tenant, present_keys, batch=batch)
     except KeysError as error:
         return dict.fromkeys(wanted, error)
-    keys.update({one.dek_id: key for one, key in zip(present_keys, opened, strict=True)})
+    keys.update({one.dek_id: key for one, key in zip(present_keys, keys_of, strict=True)})
     return keys
 
 
-def _opened(tenant: str, stored: Stored, key: bytes | KeysError) -> Secret[bytes] | ServiceError:
+def opened(tenant: str, stored: Stored, key: bytes | KeysError) -> Secret[bytes] | ServiceError:
+    """The value of a record under its DEK, or why there is none."""
     if isinstance(key, KeysError):
         return from_keys(key)
     try:

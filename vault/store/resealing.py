@@ -6,7 +6,7 @@ A row is changed only while it is as it was opened and nobody else holds it; wha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.failures import Clash
@@ -49,7 +49,9 @@ class Resealing:
         return int((await rows(self._engine, select(func.count()).select_from(resealed).where(*left)))[0][0])
 
     async def held(self, unit: Unit, tenant: str, opened: Sequence[Stored]) -> list[Stored]:
-        """Those of `opened` that are as they were, until the unit ends. Waits for nobody."""
+        """Those of `opened` that are as they were, until the unit ends. A row that others hold is left out."""
+        if self._engine.dialect.name == "sqlite":
+            await unit.run(text("BEGIN IMMEDIATE"))  # its driver would begin with the first change, too late
         wanted = {(one.token, one.version, one.dek_id): one for one in opened}
         found = await unit.run(
             select(record.c.token, record.c.version, record.c.dek_id)

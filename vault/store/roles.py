@@ -182,6 +182,9 @@ RIGHTS: Rights = {
         "SELECT (tenant, dek_id) ON record",
         "SELECT (tenant, dek_id, key_destroyed_at) ON replaced",
         "SELECT (tenant, dek_id, key_destroyed_at) ON tombstone",
+        "SELECT (tenant, dek_id, key_destroyed_at) ON resealed",
+        # How many rows of an index an old version of its key made: never a digest, nor whose it is.
+        "SELECT (tenant, field_type, key_version) ON blind_index",
     ),
     # Touches no table: these functions look and act for it, and hold to the legal minimum by themselves.
     "strongroom_retention": (

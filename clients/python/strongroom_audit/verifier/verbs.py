@@ -27,14 +27,18 @@ PLANES = {
 }
 """Every verb of the planes but `authenticate`, which each of them writes of those it refuses."""
 
-OPERATORS = ("rotator", "shredder")
-"""They serve nobody: each writes of what it does to keys, and of nothing else."""
+OPERATORS = {
+    "rotator": frozenset({b"keys"}),
+    "shredder": frozenset({b"keys"}),
+    "resealer": frozenset({b"keys", b"reseal", b"reindex"}),
+}
+"""They serve nobody: each writes of what it does to keys and to what is sealed, and of nothing else."""
 
-KNOWN = frozenset(PLANES) | {b"authenticate", b"keys"}
+KNOWN = frozenset(PLANES).union({b"authenticate"}, *OPERATORS.values())
 
 
 def own(plane: str) -> frozenset[bytes]:
     """The verbs a worker of this plane may write."""
     if plane in OPERATORS:
-        return frozenset({b"keys"})
+        return OPERATORS[plane]
     return frozenset(verb for verb, due in PLANES.items() if due == plane) | {b"authenticate"}

@@ -1,0 +1,83 @@
+"""The end of an index key's old versions: counted, waited for, counted again, on record, then retired.
+
+A digest is made before the row that holds it is committed. So the count is taken twice, with a wait between
+in which every list that hashed before the rotation has ended; one that comes later still is written anew by
+another run, for its record is there, and until then a count says that it is missing from the index.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from keys.answers import KeySettings
+from keys.errors import KeysError
+from vault.errors import Conflict
+from vault.model.ask import Caller
+from vault.service.blind import index_key
+from vault.service.key_work import Step, tell
+from vault.service.parts import Parts
+from vault.service.refusals import from_keys
+
+SETTLE = 15.0
+"""Seconds in which a list that hashed under an old version has committed or failed: its deadline, and more."""
+
+
+class Retirer(Protocol):
+    async def key_settings(self, name: str) -> KeySettings:
+        """How a key is set up. Raises: KeysError."""
+
+    async def retire_below(self, name: str, version: int) -> None:
+        """Let no version before `version` hash anything. Raises: KeysError."""
+
+
+class RowCounter(Protocol):
+    async def index_versions(self, tenant: str) -> dict[str, dict[int, int]]:
+        """{field type: {version of its index key: rows}}. Raises: Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Where an index key stands afterwards."""
+
+    field_type: str
+    version: int
+    """The only one that hashes from now on."""
+    old_rows: int
+    """Counted after the minimum was raised."""
+    rows: int
+
+
+async def retire(
+    who: Caller, field_type: str, keys: Retirer, rows: RowCounter, parts: Parts, *, settle: float = SETTLE
+) -> Retired:
+    """Raise an index key's minimum to its newest version. Twice does no harm.
+
+    Raises: Conflict (`index_rows_left`), Unavailable.
+    """
+    key = index_key(who.tenant, field_type)
+    try:
+        newest = (await keys.key_settings(key)).latest_version
+        await _none_old(who.tenant, field_type, newest, rows)
+        await asyncio.sleep(settle)
+        await _none_old(who.tenant, field_type, newest, rows)
+        await tell(who, Step("retire", key, {"to_version": newest, "old_rows": 0}), parts)
+        await keys.retire_below(key, newest)
+    except KeysError as error:
+        raise from_keys(error) from None
+    old, every = await _count(who.tenant, field_type, newest, rows)
+    counted = {"to_version": newest, "old_rows": old, "rows": every}
+    await tell(who, Step("retired", key, counted), parts)
+    return Retired(field_type, newest, old, every)
+
+
+async def _none_old(tenant: str, field_type: str, newest: int, rows: RowCounter) -> None:
+    old, _ = await _count(tenant, field_type, newest, rows)
+    if old:
+        told = f"{old:,} index rows are of older versions: `strongroom keys reindex` writes them anew."
+        raise Conflict("index_rows_left", told)
+
+
+async def _count(tenant: str, field_type: str, newest: int, rows: RowCounter) -> tuple[int, int]:
+    """(rows of older versions, rows)."""
+    held = (await rows.index_versions(tenant)).get(field_type, {})
+    return sum(count for version, count in held.items() if version < newest), sum(held.values())
