@@ -56,8 +56,8 @@ app = typer.Typer(
 )
 for command in (dev, serve, sequence, migrate, provision, provision_db):
     app.command()(command)
-for command in (reseal, reindex):
-    keys.command()(command)
+keys.command()(reseal)
+keys.command()(reindex)
 for name, group in (
     ("tenants", tenants),
     ("credentials", credentials),

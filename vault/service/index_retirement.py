@@ -19,7 +19,7 @@ from vault.service.parts import Parts
 from vault.service.refusals import from_keys
 
 SETTLE = 15.0
-"""Seconds in which a list that hashed under an old version has committed or failed: its deadline, and more."""
+"""Seconds in which a list that hashed under an old version has committed or failed."""
 
 
 class Retirer(Protocol):

@@ -11,7 +11,7 @@ from keys.keystore import Keystore
 from keys.pool import Pool
 from keys.ring import Unwrapper
 from vault.alarms import raise_alarm
-from vault.errors import ServiceError, Unavailable
+from vault.errors import ServiceError
 from vault.log.event import Draft
 from vault.model.ask import Caller
 from vault.model.names import show_id
@@ -20,6 +20,7 @@ from vault.service.blind import VersionedIndexer
 from vault.service.opening import ALARMING, opened, unwrap
 from vault.service.parts import Parts
 from vault.service.record import record
+from vault.service.refusals import from_keys
 from vault.store.records import Stored
 from vault.store.resealing import Resealing
 
@@ -105,7 +106,7 @@ async def reopen(job: Job, records: Sequence[Stored], parts: Resealer) -> Reopen
     await _record_failures(job, opening, values, first, parts)
     away = next((key for key in keys.values() if isinstance(key, KeysError) and key.transient), None)
     if away is not None:
-        raise Unavailable(away.code, retry_after=1)
+        raise from_keys(away)
     failed = tuple(token for token, value in values.items() if isinstance(value, ServiceError))
     return Reopened({t: v for t, v in values.items() if isinstance(v, Secret)}, failed)
 

@@ -62,6 +62,7 @@ async def run(job: Job, due: Due, parts: Resealer) -> AsyncIterator[Tally]:
         if tally.skipped == before:
             break
         await asyncio.sleep(PAUSE * turn)
+    yield tally
 
 
 async def _pass(job: Job, due: Due, tally: Tally, parts: Resealer) -> AsyncIterator[None]:

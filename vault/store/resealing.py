@@ -49,7 +49,7 @@ class Resealing:
         return int((await rows(self._engine, select(func.count()).select_from(resealed).where(*left)))[0][0])
 
     async def held(self, unit: Unit, tenant: str, opened: Sequence[Stored]) -> list[Stored]:
-        """Those of `opened` that are as they were, until the unit ends. A row that others hold is left out."""
+        """Those of `opened` that are as they were, until the unit ends. What others hold is left out."""
         if self._engine.dialect.name == "sqlite":
             await unit.run(text("BEGIN IMMEDIATE"))  # its driver would begin with the first change, too late
         wanted = {(one.token, one.version, one.dek_id): one for one in opened}

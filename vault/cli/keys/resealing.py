@@ -103,7 +103,7 @@ def reindex(
     share: Share = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Write a type's blind index anew under the newest version of its key; search finds everything throughout.
+    """Write a type's blind index anew under its key's newest version; search finds everything throughout.
 
     First rotate the key `bidx-TENANT-TYPE`, then run this, then run it with --finish: it counts the rows of
     older versions, waits, counts again, and when there are none retires those versions; the counts are in
