@@ -22,9 +22,10 @@ test: .venv/ready ## every test, on real OpenBao and PostgreSQL
 faults: .venv/ready ## the long campaigns that `test` leaves out: a hundred kills, and their like
 	$(BIN)/pytest -m campaign
 
-bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 35 minutes, 6 GB of temporary files)
+bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 45 minutes, 6 GB of temporary files)
 	$(BIN)/python -m benchmarks.hot --json bench-hot-postgresql.json
 	$(BIN)/python -m benchmarks.hot --database sqlite --json bench-hot-sqlite.json
+	$(BIN)/python -m benchmarks.hot.sweep --folder bench-plots
 	$(BIN)/python -m benchmarks.sequencing
 	$(BIN)/python -m benchmarks.sequencer_beside
 	$(BIN)/python -m benchmarks.log_proof

@@ -1,0 +1,101 @@
+"""The load generator counts what a server really did, and its pictures are pictures."""
+
+import socket
+import threading
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+
+import pytest
+
+from benchmarks.hot.flame import by_function, by_itself, by_package, flame
+from benchmarks.hot.load import Plan, _whole, drive
+from benchmarks.hot.plot import Axis, Plot
+from benchmarks.hot.wire import accounts, pans, request
+from vault.fields.catalogue import BUILT_IN
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+BAD = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
+
+
+@contextmanager
+def answering(*answers):
+    """A server that gives these answers in turn, in two pieces each; its port, and how many it gave."""
+    given = []
+
+    def serve(connection):
+        with connection:
+            while connection.recv(65536):
+                answer = answers[len(given) % len(answers)]
+                given.append(answer)
+                connection.sendall(answer[:9])
+                connection.sendall(answer[9:])
+
+    def accept():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1], given
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (GOOD, True),
+        (GOOD[:-1], False),
+        (GOOD[:20], False),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", False),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nX: content-length: 9\r\nContent-Length: 2\r\n\r\nok", True),
+    ],
+)
+def test_an_answer_is_whole_when_its_last_byte_is_there(answer, whole):
+    """Neither a part of an answer nor a length in another header ends a request."""
+    assert _whole(answer) is whole
+
+
+def test_what_is_counted_is_what_was_answered():
+    """Every answer is counted once, failures apart and with the first one's text."""
+    with answering(GOOD, GOOD, BAD) as (port, given):
+        taken = drive(Plan(port, [request("/", b"{}")], connections=1, seconds=0.8, warm=0))
+    assert taken.answered == len(given) >= 4
+    counted = len(taken.latencies) + taken.failed
+    assert len(given) - 1 <= counted <= len(given)  # the last one may come after the end
+    assert taken.failed == given[:counted].count(BAD)
+    assert taken.first_failure.startswith("HTTP/1.1 503")
+    assert 0 < taken.quantile(0.5) <= taken.quantile(0.99) < 300
+
+
+def test_requests_arrive_at_their_rate():
+    """Under a given rate the generator neither waits for answers nor sends more than arrive."""
+    with answering(GOOD) as (port, given):
+        taken = drive(Plan(port, [request("/", b"{}")], connections=8, seconds=0.5, rate=200, warm=0))
+    assert taken.answered == len(given)
+    assert 60 <= len(given) <= 140
+
+
+def test_values_sent_are_valid():
+    """Every value that the load sends is one the vault takes."""
+    known = BUILT_IN
+    assert all(known["bank_account"].normalise(one) for one in accounts(50))
+    assert all(known["pan"].normalise(one) == one for one in pans(50))
+
+
+def test_pictures_are_drawn():
+    """Plots and flame graphs are well-formed, and a function's share is its own and what it called."""
+    stacks = {("a/x:f", "vault/api/edge:g"): 3.0, ("a/x:f",): 1.0}
+    assert (by_function(stacks)[0], by_itself(stacks)[0]) == (("a/x:f", 4.0), ("vault/api/edge:g", 3.0))
+    assert dict(by_package(stacks)) == {"vault/api": 3.0, "a": 1.0}
+    lines = {"ours <&>": [(1, 10.0), (64, 500.0)], "theirs": [(1, 0.0), (64, 90.0)]}
+    pictures = (
+        flame(stacks, "<&>"),
+        Plot("t", Axis("x", base=2), Axis("y"), lines).svg(),
+        Plot("t", Axis("x"), Axis("y", base=10), {"p99": [(10.0, 3.5), (90.0, 250.0)]}).svg(),
+    )
+    assert [ET.fromstring(one).tag for one in pictures] == ["{http://www.w3.org/2000/svg}svg"] * 3
