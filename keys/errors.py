@@ -11,6 +11,7 @@ KeysError
 │  └─ Untrusted    a server's certificate is not trusted         another node; page someone
 ├─ Tampered        a wrapped DEK does not authenticate           tamper alarm, never retry
 ├─ Retired         its KEK version was retired                   data-loss alarm, never retry
+├─ Outdated        a rotation passed between wrapping and storing  wrap anew
 ├─ Overprivileged  an identity can do more than its plane may    refuse to start
 ├─ PoolEmpty       no DEK is ready                               retry later
 ├─ KeystoreUnavailable  its database cannot answer                retry later
@@ -70,6 +71,10 @@ class Tampered(KeysError):
 
 class Retired(KeysError):
     code = "kek_version_retired"
+
+
+class Outdated(KeysError):
+    code, transient = "kek_version_outdated", True
 
 
 class Overprivileged(KeysError):

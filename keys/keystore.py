@@ -1,7 +1,8 @@
 """The keystore: wrapped DEKs in a database of their own. Deleting a row shreds the one value it sealed.
 
 A row is inserted before its DEK is handed out and is never updated by the service; whether a DEK is in
-use is known from the records, so no right to change rows is needed to take one.
+use is known from the records, so no right to change rows is needed to take one. An insert holds the tenant's
+row of the fence: a DEK under a KEK version that a rotation has left behind is not added (decisions/0014).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -22,10 +24,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import text
 
-from keys.errors import KeystoreUnavailable
+from keys.errors import KeystoreUnavailable, Outdated
 from keys.ring import WrappedDek
 
 metadata = MetaData()
@@ -41,14 +43,31 @@ dek = Table(
 )
 Index("dek_kek_version", dek.c.tenant, dek.c.kek_version)
 
+kek_fence = Table(
+    "kek_fence",
+    metadata,
+    Column("tenant", String(32), primary_key=True),
+    # Under an older KEK version than this nothing is added.
+    Column("min_version", Integer, nullable=False, server_default="0"),
+    # Never written. A right to change it is the right to hold the row against whoever raises the fence.
+    Column("held", SmallInteger, nullable=False, server_default="0"),
+)
+
 CANARY = bytes(16)
 """The id of a DEK that seals nothing; left out of every reconciliation."""
 FOR_EVER = 2**62
 
-_CLOCK = {
-    "postgresql": "SELECT (extract(epoch from clock_timestamp()) * 1000000)::bigint",
-    "sqlite": "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+_FENCE = {
+    "postgresql": text(
+        "SELECT min_version, (extract(epoch from clock_timestamp()) * 1000000)::bigint FROM kek_fence"
+        " WHERE tenant = :tenant FOR SHARE"
+    ),
+    "sqlite": text(
+        "SELECT min_version, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) FROM kek_fence"
+        " WHERE tenant = :tenant"
+    ),
 }
+_MAKE_FENCE = text("INSERT INTO kek_fence (tenant) VALUES (:tenant) ON CONFLICT DO NOTHING")
 
 
 class Keystore:
@@ -58,40 +77,25 @@ class Keystore:
         self._engine = engine
 
     async def insert(self, tenant: str, deks: Sequence[WrappedDek], *, lease: int) -> int:
-        """Store wrapped DEKs, leased for `lease` µs; answer when the lease ends on the database's clock."""
+        """Store wrapped DEKs, leased for `lease` µs; answer when the lease ends on the database's clock.
+
+        Raises: Outdated when a rotation has left their KEK version behind; they are to be wrapped anew.
+        """
         with translated():
             async with self._engine.begin() as connection:
-                clock = await connection.scalar(text(_CLOCK[self._engine.dialect.name]))
-                until = int(clock) + lease
-                await connection.execute(
-                    insert(dek),
-                    [
-                        {
-                            "tenant": tenant,
-                            "dek_id": one.dek_id,
-                            "wrapped": one.wrapped,
-                            "kek_version": one.kek_version,
-                            "lease_until": until,
-                        }
-                        for one in deks
-                    ],
-                )
+                until = lease + await _admitted(connection, tenant, deks)
+                await connection.execute(insert(dek), [_row(tenant, one, until) for one in deks])
         return until
 
     async def plant_canary(self, tenant: str, wrapped: WrappedDek) -> None:
-        """Store the one DEK that seals nothing, unless it is there: readiness of reveal unwraps it."""
+        """Store the one DEK that seals nothing, unless it is there: readiness of reveal unwraps it.
+
+        Raises: Outdated, as `insert`.
+        """
         try:
             async with self._engine.begin() as connection:
-                await connection.execute(
-                    insert(dek),
-                    {
-                        "tenant": tenant,
-                        "dek_id": CANARY,
-                        "wrapped": wrapped.wrapped,
-                        "kek_version": wrapped.kek_version,
-                        "lease_until": FOR_EVER,
-                    },
-                )
+                await _admitted(connection, tenant, [wrapped])
+                await connection.execute(insert(dek), _row(tenant, wrapped, FOR_EVER))
         except IntegrityError:
             return
         except (SQLAlchemyError, OSError, TimeoutError):
@@ -114,6 +118,34 @@ class Keystore:
     async def close(self) -> None:
         """Let the connections go."""
         await self._engine.dispose()
+
+
+async def _admitted(connection: AsyncConnection, tenant: str, deks: Sequence[WrappedDek]) -> int:
+    """The database's clock, once the fence has let these DEKs in. Raises: Outdated.
+
+    The row stays locked until the commit, so whoever raises the fence waits for all who passed it. SQLite
+    has one writer at a time: there the write that comes first is the lock.
+    """
+    dialect, of = connection.dialect.name, {"tenant": tenant}
+    found = None
+    if dialect != "sqlite":
+        found = (await connection.execute(_FENCE[dialect], of)).one_or_none()
+    if found is None:
+        await connection.execute(_MAKE_FENCE, of)
+        found = (await connection.execute(_FENCE[dialect], of)).one()
+    if any(one.kek_version < found[0] for one in deks):
+        raise Outdated
+    return int(found[1])
+
+
+def _row(tenant: str, one: WrappedDek, until: int) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "dek_id": one.dek_id,
+        "wrapped": one.wrapped,
+        "kek_version": one.kek_version,
+        "lease_until": until,
+    }
 
 
 @contextmanager

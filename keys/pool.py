@@ -7,16 +7,22 @@ A DEK that was handed out never comes back: whoever took it used it or lost it.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
-from keys.errors import KeysError, PoolEmpty
+from keys.errors import KeysError, Outdated, PoolEmpty
 from keys.keystore import CANARY, Keystore
-from keys.ring import Wrapper
+from keys.ring import WrappedDek, Wrapper
+
+T = TypeVar("T")
 
 BATCH = 128
 _SECOND = 1_000_000
+_REWRAP_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
+"""A standby that has not heard of a rotation yet goes on wrapping under the version it left behind."""
 _TURNS = 5
 """Refills one taker waits for: the one under way, his own, and some for what others take meanwhile."""
 
@@ -77,8 +83,8 @@ class Pool:
 
     async def warm(self, tenant: str) -> None:
         """Fill a tenant's pool, and plant its canary. Raises: KeysError."""
-        canary = await self._wrapper.wrap(tenant, {CANARY: self._random(DEK_BYTES)})
-        await self._keystore.plant_canary(tenant, canary[0])
+        canary = {CANARY: self._random(DEK_BYTES)}
+        await self._wrap(tenant, canary, lambda made: self._keystore.plant_canary(tenant, made[0]))
         if self.level(tenant) < self.size:
             await self._refill(tenant, at_least=self.size)
 
@@ -135,9 +141,24 @@ class Pool:
         deks = {self._random(DEK_ID_BYTES): self._random(DEK_BYTES) for _ in range(count)}
         # Half the lease on our own clock: a commit near the end of the real one would be refused.
         usable_until = self._now() + self._lease // 2
-        wrapped = await self._wrapper.wrap(tenant, deks)
-        until = await self._keystore.insert(tenant, wrapped, lease=self._lease)
+        until = await self._wrap(tenant, deks, partial(self._keystore.insert, tenant, lease=self._lease))
         return [(usable_until, Dek(dek_id, key, until)) for dek_id, key in deks.items()]
+
+    async def _wrap(
+        self,
+        tenant: str,
+        deks: Mapping[bytes, bytes],
+        store: Callable[[Sequence[WrappedDek]], Awaitable[T]],
+    ) -> T:
+        """Wrap and store; again when a rotation passed between the two. Raises: KeysError."""
+        for pause in _REWRAP_PAUSES:
+            await asyncio.sleep(pause)
+            wrapped = await self._wrapper.wrap(tenant, deks)
+            try:
+                return await store(wrapped)
+            except Outdated:
+                continue
+        raise Outdated
 
 
 def _seen(task: "asyncio.Task[None]") -> None:

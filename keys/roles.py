@@ -21,14 +21,27 @@ Rights = Mapping[str, Sequence[str]]
 PREFIX = "strongroom_"
 SHORTEST_PASSWORD = 16
 
+# To hold the fence's row while adding a key takes a right to change some column of it: one that says nothing.
+_FENCED = (
+    "SELECT (tenant, min_version) ON kek_fence",
+    "INSERT (tenant) ON kek_fence",
+    "UPDATE (held) ON kek_fence",
+)
 KEYSTORE_RIGHTS: Rights = {
-    "strongroom_ingest": ("INSERT ON dek",),
+    "strongroom_ingest": ("INSERT ON dek", *_FENCED),
     "strongroom_reveal": ("SELECT (tenant, dek_id, wrapped) ON dek",),
     # DELETE looks for its rows by these two columns; the wrapped key itself stays out of sight.
-    "strongroom_office": ("INSERT ON dek", "DELETE ON dek", "SELECT (tenant, dek_id) ON dek"),
-    "strongroom_resealer": ("INSERT ON dek", "SELECT (tenant, dek_id, wrapped) ON dek"),
+    "strongroom_office": ("INSERT ON dek", "DELETE ON dek", "SELECT (tenant, dek_id) ON dek", *_FENCED),
+    "strongroom_resealer": ("INSERT ON dek", "SELECT (tenant, dek_id, wrapped) ON dek", *_FENCED),
     # Rewraps by compare-and-swap, counts versions before a trim, sweeps what no record came to use.
-    "strongroom_operator": ("SELECT ON dek", "UPDATE (wrapped, kek_version) ON dek", "DELETE ON dek"),
+    "strongroom_operator": (
+        "SELECT ON dek",
+        "UPDATE (wrapped, kek_version) ON dek",
+        "DELETE ON dek",
+        "SELECT ON kek_fence",
+        "INSERT (tenant) ON kek_fence",
+        "UPDATE (min_version) ON kek_fence",
+    ),
 }
 _VERSION_TABLE = "alembic_version_keystore"
 _ROUNDS = 4096

@@ -134,6 +134,7 @@ PROMISES = STANDING | _every(
 ACTS = ("notice", "consent", "subject_fact", "record_state", "hold", "hold_lifted", "case_act", "recipient",
         "erasure_notice")  # fmt: skip
 LOG = _every("leaf", "node", "checkpoint", "cosignature", "list_refusal", "events_dropped")
+FENCED = {"INSERT kek_fence", "UPDATE kek_fence.held"} | _columns("kek_fence", "tenant", "min_version")
 MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_ingest"): PLANE
     | {"INSERT record", "INSERT blind_index", "INSERT blind_index.key_version", "INSERT idempotency"}
@@ -179,12 +180,17 @@ MAY: dict[tuple[str, str], set[str]] = {
     | _columns("resealed", "tenant", "dek_id", "key_destroyed_at")
     | _columns("blind_index", "tenant", "field_type", "key_version"),
     ("data", "strongroom_retention"): set(),
-    ("keystore", "strongroom_ingest"): {"INSERT dek"},
+    ("keystore", "strongroom_ingest"): {"INSERT dek"} | FENCED,
     ("keystore", "strongroom_reveal"): _columns("dek", "tenant", "dek_id", "wrapped"),
-    ("keystore", "strongroom_office"): {"DELETE dek", "INSERT dek"} | _columns("dek", "tenant", "dek_id"),
-    ("keystore", "strongroom_resealer"): {"INSERT dek"} | _columns("dek", "tenant", "dek_id", "wrapped"),
+    ("keystore", "strongroom_office"): {"DELETE dek", "INSERT dek"}
+    | FENCED
+    | _columns("dek", "tenant", "dek_id"),
+    ("keystore", "strongroom_resealer"): {"INSERT dek"}
+    | FENCED
+    | _columns("dek", "tenant", "dek_id", "wrapped"),
     ("keystore", "strongroom_operator"): {"DELETE dek", "UPDATE dek.wrapped", "UPDATE dek.kek_version"}
-    | _every("dek"),
+    | {"INSERT kek_fence", "UPDATE kek_fence.min_version"}
+    | _every("dek", "kek_fence"),
 }
 """The table of architecture.md, written a second time: what is not here is refused."""
 
