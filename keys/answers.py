@@ -91,6 +91,19 @@ class Item(msgspec.Struct):
             return failure
         return dek if len(dek) == 32 else Tampered("not a DEK")
 
+    def rewrapped(self, *, at_least: int) -> str | KeysError:
+        """The ciphertext of an item that was rewrapped, or why it alone was not.
+
+        A node that has not heard of `at_least` wraps under the version before: Busy.
+        """
+        if self.error:
+            return error_in(self.error)
+        try:
+            version, _ = versioned(self.ciphertext)
+        except Misconfigured as failure:
+            return failure
+        return self.ciphertext if version >= at_least else Busy("standby behind")
+
     def _good(self) -> None:
         if self.error:
             raise error_in(self.error)

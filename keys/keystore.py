@@ -2,7 +2,7 @@
 
 A row is inserted before its DEK is handed out and is never updated by the service; whether a DEK is in
 use is known from the records, so no right to change rows is needed to take one. An insert holds the tenant's
-row of the fence: a DEK under a KEK version that a rotation has left behind is not added (decisions/0014).
+row of the fence: a DEK under a KEK version that a rotation has left behind is not added (decisions/0015).
 """
 
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -61,6 +61,10 @@ def context_of(tenant: str, dek_id: bytes) -> str:
     return encoded(bind(["strongroom/kek/v1", tenant, dek_id]))
 
 
+class _Some(Protocol[T]):
+    def __call__(self, part: Sequence[WrappedDek], until: float, *, how: How) -> list[T | KeysError]: ...
+
+
 class Transit:
     """A key server as one identity sees it."""
 
@@ -97,25 +101,51 @@ class Transit:
     ) -> list[bytes | KeysError]:
         """Unwrap each, in order: a DEK, or that item's own Tampered / Retired. Raises: KeysError."""
         path = self._path("decrypt", kek_of(tenant))
-        until = self._until()
 
-        def some(part: Sequence[WrappedDek], until: float) -> list[bytes | KeysError]:
+        def some(part: Sequence[WrappedDek], until: float, *, how: How) -> list[bytes | KeysError]:
             inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
             return [item.dek() for item in self._batch(path, inputs, until, batch=batch, how=how)]
 
-        # What does not even look like transit's writing is not sent: its neighbours must not wait for it.
-        found: list[bytes | KeysError] = [Tampered("not a wrapped DEK") for _ in wrapped]
-        due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
-        for pause in (*_STANDBY_PAUSES, None):
-            how = How.ANYWHERE if pause else How.ACTIVE_FIRST
-            opened = await self._in_chunks([wrapped[place] for place in due], some, until)
-            for place, one in zip(due, opened, strict=True):
-                found[place] = one
-            due = [place for place in due if isinstance(found[place], Busy)]
-            if not due or pause is None:
-                break
-            await asyncio.sleep(pause)
+        found = await self._each(wrapped, some)
         return [Tampered("no such version") if isinstance(one, Busy) else one for one in found]
+
+    async def rewrap(
+        self, tenant: str, wrapped: Sequence[WrappedDek], *, at_least: int
+    ) -> list[WrappedDek | KeysError]:
+        """Wrap each anew, in order, under `at_least` or a newer version; or why that one was not.
+
+        Raises: KeysError when no item could be tried.
+        """
+        path = self._path("rewrap", kek_of(tenant))
+
+        def some(part: Sequence[WrappedDek], until: float, *, how: How) -> list[WrappedDek | KeysError]:
+            inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
+            items = self._batch(path, inputs, until, how=how)
+            made = [item.rewrapped(at_least=at_least) for item in items]
+            return [
+                WrappedDek(w.dek_id, m) if isinstance(m, str) else m for w, m in zip(part, made, strict=True)
+            ]
+
+        return await self._each(wrapped, some)
+
+    async def rotate(self, key: str, *, newest: int) -> int:
+        """Make the version after `newest`, unless somebody has; answers the latest. Raises: KeysError."""
+        path = self._path("keys", key)
+
+        def once(until: float) -> int:
+            # Looked at before each try: where an answer was lost, one more version would be one too many.
+            found = self._login.send("get", path, until=until).read(KeyRead).data.latest_version
+            if found > newest:
+                return found
+            self._login.send("post", f"{path}/rotate", b"{}", until=until, how=How.ONCE).good()
+            return newest + 1
+
+        return await self._run(once)
+
+    async def set_minimum(self, key: str, what: Literal["encryption", "decryption"], version: int) -> None:
+        """From which version on a key wraps, or opens. Raises: KeysError."""
+        body = _json({f"min_{what}_version": version})
+        await self._send("post", f"{self._path('keys', key)}/config", body)
 
     async def index(
         self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
@@ -219,6 +249,27 @@ class Transit:
             body["key_version"] = key_version
         reply = self._login.send("post", path, _json(body), until=until, batch=batch, how=how)
         return items_of(reply, expected=len(inputs))
+
+    async def _each(
+        self,
+        wrapped: Sequence[WrappedDek],
+        some: _Some[T],
+    ) -> list[T | KeysError]:
+        """`some` for each, in order; items that found a standby behind are tried again."""
+        until = self._until()
+        # What does not even look like transit's writing is not sent: its neighbours must not wait for it.
+        found: list[T | KeysError] = [Tampered("not a wrapped DEK") for _ in wrapped]
+        due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
+        for pause in (*_STANDBY_PAUSES, None):
+            work = partial(some, how=How.ANYWHERE if pause else How.ACTIVE_FIRST)
+            done = await self._in_chunks([wrapped[place] for place in due], work, until)
+            for place, one in zip(due, done, strict=True):
+                found[place] = one
+            due = [place for place in due if isinstance(found[place], Busy)]
+            if not due or pause is None:
+                break
+            await asyncio.sleep(pause)
+        return found
 
     async def _in_chunks(
         self, items: Sequence[I], work: Callable[[Sequence[I], float], list[T]], until: float | None = None

@@ -1,4 +1,4 @@
-"""A fence: no DEK under a KEK version that a rotation left behind is added any more (decisions/0014)."""
+"""A fence: no DEK under a KEK version that a rotation left behind is added any more (decisions/0015)."""
 
 import sqlalchemy as sa
 from alembic import op

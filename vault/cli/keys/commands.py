@@ -1,4 +1,4 @@
-"""`strongroom keys`: the group, and `status`."""
+"""`strongroom keys`: the group, and how keys stand."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vault.cli.console import AsJson, print_json, print_table, screen
-from vault.cli.failures import CommandError
+from vault.cli.keys.named import wanted
+from vault.cli.keys.rotating import rewrap, rotate
 from vault.cli.tenants import service_settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Keys: their versions, their rotation. Needs the service's own settings and an operator's identity.",
 )
+app.command()(rotate)
+app.command()(rewrap)
 Tenant = Annotated[str | None, typer.Option("--tenant", help="This tenant alone.")]
 
 
@@ -51,15 +54,6 @@ def document(one: "Kek") -> dict[str, object]:
         "settled": one.settled,
         "todo": one.todo,
     }
-
-
-def wanted(tenants: list[str], tenant: str | None) -> list[str]:
-    """The tenants a command is about. Raises: CommandError for one there is not."""
-    if tenant is None:
-        return sorted(tenants)
-    if tenant not in tenants:
-        raise CommandError("there is no such tenant: `strongroom tenants list` shows those there are")
-    return [tenant]
 
 
 async def _status(settings: "Settings", tenant: str | None) -> list["Kek"]:
