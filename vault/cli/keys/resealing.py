@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vault.cli.console import AsJson, aside, print_json, screen
 from vault.cli.failures import REFUSED, UsageFault
-from vault.cli.keys.commands import wanted
+from vault.cli.keys.named import wanted
 from vault.cli.tenants import service_settings
 
 if TYPE_CHECKING:
