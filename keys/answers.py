@@ -22,7 +22,7 @@ from keys.errors import (
     Tampered,
     Unreachable,
 )
-from keys.ring import Hashed
+from keys.ring import Hashed, WrappedDek
 
 T = TypeVar("T")
 
@@ -91,8 +91,8 @@ class Item(msgspec.Struct):
             return failure
         return dek if len(dek) == 32 else Tampered("not a DEK")
 
-    def rewrapped(self, *, at_least: int) -> str | KeysError:
-        """The ciphertext of an item that was rewrapped, or why it alone was not.
+    def rewrapped(self, dek_id: bytes, *, at_least: int) -> WrappedDek | KeysError:
+        """The new form of an item that was rewrapped, or why it alone was not.
 
         A node that has not heard of `at_least` wraps under the version before: Busy.
         """
@@ -102,7 +102,7 @@ class Item(msgspec.Struct):
             version, _ = versioned(self.ciphertext)
         except Misconfigured as failure:
             return failure
-        return self.ciphertext if version >= at_least else Busy("standby behind")
+        return WrappedDek(dek_id, self.ciphertext) if version >= at_least else Busy("standby behind")
 
     def _good(self) -> None:
         if self.error:

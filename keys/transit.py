@@ -121,10 +121,7 @@ class Transit:
         def some(part: Sequence[WrappedDek], until: float, *, how: How) -> list[WrappedDek | KeysError]:
             inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
             items = self._batch(path, inputs, until, how=how)
-            made = [item.rewrapped(at_least=at_least) for item in items]
-            return [
-                WrappedDek(w.dek_id, m) if isinstance(m, str) else m for w, m in zip(part, made, strict=True)
-            ]
+            return [i.rewrapped(w.dek_id, at_least=at_least) for w, i in zip(part, items, strict=True)]
 
         return await self._each(wrapped, some)
 
