@@ -87,7 +87,7 @@ class Rewrap:
     page_size: int = PAGE
     tally: Tally = field(default_factory=Tally)
     _after: bytes = b""
-    _failed: bool = False
+    _stopped: bool = False
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> Tally:
@@ -100,12 +100,13 @@ class Rewrap:
 
     async def _work(self) -> None:
         """Page after page. When one worker fails, the others write what they have and stop."""
+        whole = False
         try:
-            while not self._failed and (page := await self._next()):
+            while not self._stopped and (page := await self._next()):
                 await self._one(page)
-        except BaseException:
-            self._failed = True
-            raise
+            whole = True
+        finally:
+            self._stopped = self._stopped or not whole
 
     async def _one(self, page: Sequence[WrappedDek]) -> None:
         """Rewrap a page, and put it where the old one still stands."""
