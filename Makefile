@@ -19,8 +19,8 @@ demo: .venv/ready ## a vault on this machine, and the main job before your eyes 
 test: .venv/ready ## every test, on real OpenBao and PostgreSQL
 	$(BIN)/pytest
 
-faults: .venv/ready ## the long campaigns that `test` leaves out: a hundred kills, and their like
-	$(BIN)/pytest -m campaign
+faults: .venv/ready ## the fault table and the long campaigns that `test` leaves out (ONLY=13: one row of the table)
+	$(BIN)/pytest -m campaign $(if $(ONLY),tests/campaign --only $(ONLY))
 
 bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 45 minutes, 6 GB of temporary files)
 	$(BIN)/python -m benchmarks.hot --json bench-hot-postgresql.json

@@ -249,6 +249,7 @@ def _keep(command: list[str], log: Path, started: "SimpleQueue[subprocess.Popen[
                 stdout=output,
                 stderr=output,
                 env=surroundings,
+                cwd=log.parent,  # where relative paths of its configuration lead
                 process_group=0,  # Ctrl-C in a terminal reaches its whole group; who started it stops it
             )
         except OSError as failure:

@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.plugins.log",
     "tests.plugins.scene",
     "tests.plugins.browser",
+    "tests.plugins.campaign",
 ]

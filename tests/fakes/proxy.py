@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import random
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-Mode = Literal["ok", "delay", "blackhole", "lose_reply", "reset"]
+Mode = Literal["ok", "delay", "blackhole", "lose_reply", "reset", "answer", "drip"]
 _CHUNK = 64 << 10
 
 
@@ -15,17 +16,22 @@ class Proxy:
 
     mode:      ok · delay (each answer waits `seconds`) · blackhole (nothing comes through any more) ·
                lose_reply (the request arrives, its answer is lost with the line) · reset (the request
-               is lost with the line).
+               is lost with the line) · answer (`answer` comes back in the server's place, and the line
+               ends) · drip (`answer` comes back a byte at a time, and never whole).
     trigger:   the mode strikes only requests that hold these bytes.
+    share:     and of those only so many, at random.
     struck:    how often it did.
     """
 
     target: int
     mode: Mode = "ok"
     trigger: bytes = b""
+    share: float = 1.0
+    answer: bytes = b""
     seconds: float = 0.0
     struck: int = 0
     port: int = 0
+    _chance: random.Random = field(default_factory=lambda: random.Random(7))
     _server: asyncio.Server | None = None
     _lines: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -40,6 +46,7 @@ class Proxy:
         for line in self._lines:
             line.cancel()
         await asyncio.gather(*self._lines, return_exceptions=True)
+        await asyncio.sleep(0.01)  # what was aborted is closed by the loop's next turns
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = asyncio.current_task()
@@ -54,7 +61,9 @@ class Proxy:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
         back = asyncio.create_task(self._answers(server_reader, writer))
         try:
-            await self._requests(reader, server_writer, back)
+            if await self._requests(reader, server_writer, back):
+                back.cancel()
+                await self._say(writer)
         finally:
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
@@ -62,12 +71,15 @@ class Proxy:
 
     async def _requests(
         self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, back: "asyncio.Task[None]"
-    ) -> None:
+    ) -> bool:
+        """Carry requests over. Whether the proxy is to answer the last one itself."""
         while chunk := await reader.read(_CHUNK):
-            striking = self.mode != "ok" and self.trigger in chunk
+            striking = self.mode != "ok" and self.trigger in chunk and self._chance.random() < self.share
             self.struck += striking
             if striking and self.mode == "reset":
-                return
+                return False
+            if striking and self.mode in ("answer", "drip"):
+                return True
             if striking and self.mode == "blackhole":
                 back.cancel()
                 await asyncio.Event().wait()
@@ -77,9 +89,22 @@ class Proxy:
                 server.write(chunk)
                 await server.drain()
                 await asyncio.sleep(0.2)
-                return
+                return False
             server.write(chunk)
             await server.drain()
+        return False
+
+    async def _say(self, writer: asyncio.StreamWriter) -> None:
+        """What the server never said."""
+        if self.mode == "answer":
+            writer.write(self.answer)
+            await writer.drain()
+            writer.close()
+            return
+        for byte in self.answer[:-1]:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.2)
 
     async def _answers(self, server: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await server.read(_CHUNK):

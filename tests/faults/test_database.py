@@ -1,8 +1,11 @@
-"""PostgreSQL fails, is slow, or is killed: nothing promised is lost, and nothing leaves without its event."""
+"""PostgreSQL fails or is slow: nothing promised is lost, and nothing leaves without its event.
+
+Killed under load: tests/campaign.
+"""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sized
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -11,7 +14,6 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
 from tests.fakes.proxy import Mode, Proxy
-from tests.plugins.postgres import Postgres
 from tests.plugins.waiting import until as until_true
 from tests.plugins.world import World, until
 from vault.store.schema import record
@@ -123,92 +125,6 @@ async def test_a_slow_database_ends_in_503_within_the_deadline(service: World):
         proxy.mode = "ok"
         await until(lambda: detokenize(service, client, token), 200)
     await service.recheck()
-
-
-async def test_a_killed_database_loses_nothing_that_was_acknowledged(service: World, postgres: Postgres):
-    """Killed twice under load: acknowledged tokens open, doubtful ones are settled by their keys."""
-    headers = await service.bearer("signup")
-    await service.bearer("payments")
-    doubtful: dict[str, str] = {}
-    tokens: dict[str, str] = {}
-    going = True
-
-    async def ask(key: str, value: str) -> httpx.Response:
-        body = {"subject": "cust-kill", "items": [{"type": "person_name", "value": value}]}
-        return await service.client.post(
-            "/v1/tokenize", json=body, headers=headers | {"idempotency-key": key}
-        )
-
-    async def caller(name: int) -> None:
-        turn = 0
-        while going:
-            key, value, turn = f"kill-{name}-{turn}", service.canary(), turn + 1
-            answer = await ask(key, value)
-            if answer.status_code == 200:
-                tokens[key] = answer.json()["items"][0]["token"]
-                service.journal.values[tokens[key]] = value
-            else:
-                assert answer.status_code == 503
-                doubtful[key] = value
-                await asyncio.sleep(0.05)
-
-    callers = [asyncio.create_task(caller(name)) for name in range(12)]
-    for _ in range(2):
-        await grown(tokens, by=50)
-        postgres.kill()
-        await grown(doubtful, by=1)
-        postgres.start()
-        await postgres.wait_ready_async()
-    await grown(tokens, by=50)
-    going = False
-    await asyncio.gather(*callers)
-    await service.owner.dispose()  # the test's own connections died too
-    assert len(tokens) > 100
-    assert doubtful
-    for key, value in doubtful.items():
-        answer = await until(lambda key=key, value=value: ask(key, value), 200)
-        token = answer.json()["items"][0]["token"]
-        again = await ask(key, value)
-        assert again.json()["items"][0]["token"] == token
-        service.journal.values[token] = value
-    assert await _records_of(service, "cust-kill") == len(tokens) + len(doubtful)
-    await until(lambda: service.client.get("/readyz"), 200)
-    await service.recheck()
-
-
-async def test_a_database_killed_under_reveals_has_every_event(service: World, postgres: Postgres):
-    """Whatever plaintext got out before, during and after the kill is in the log."""
-    token = (await service.seal())[0]
-    opened = refused = 0
-    going = True
-
-    async def caller() -> None:
-        nonlocal opened, refused
-        while going:
-            answer = await service.detokenize([token])
-            opened, refused = opened + (answer.status_code == 200), refused + (answer.status_code == 503)
-            assert answer.status_code in (200, 503)
-            await asyncio.sleep(0.02)
-
-    callers = [asyncio.create_task(caller()) for _ in range(8)]
-    await until_true(lambda: opened >= 20)
-    postgres.kill()
-    await until_true(lambda: refused > 0)
-    postgres.start()
-    await postgres.wait_ready_async()
-    await until(lambda: service.detokenize([token]), 200)
-    going = False
-    await asyncio.gather(*callers)
-    await service.owner.dispose()
-    assert opened
-    assert refused
-    await service.recheck()
-
-
-async def grown(answered: Sized, *, by: int) -> None:
-    """Wait until so many more have been answered."""
-    before = len(answered)
-    await until_true(lambda: len(answered) >= before + by)
 
 
 async def _has_records(service: World, subject: str, count: int) -> bool:

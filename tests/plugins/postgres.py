@@ -119,6 +119,26 @@ class Postgres:
         # Waited for, because a dead postmaster that nobody reaped still holds its lock file.
         self._process.wait()
 
+    async def die(self, how: signal.Signals) -> None:
+        """SIGKILL to every process, or SIGQUIT to the first: shut down at once, without a checkpoint."""
+        assert self._process is not None
+        if how == signal.SIGKILL:
+            self.kill()
+        else:
+            self._process.send_signal(how)
+            await asyncio.to_thread(self._process.wait, 20)
+
+    @property
+    def pid(self) -> int:
+        """The first process's."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """End it if it runs. What it holds is not needed any more."""
         if self._process is not None and self._process.poll() is None:
@@ -174,12 +194,15 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def started(**changed: str) -> Iterator[Postgres]:
-    """A server with templates to clone, gone with everything in it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="strongroom-pg-"))
+def started(place: Path | None = None, *, wal: Path | None = None, **changed: str) -> Iterator[Postgres]:
+    """A server with templates to clone, gone with everything in it at the end.
+
+    `place`: where its folder is made. `wal`: an empty folder for the write-ahead log, if not beside the data.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="strongroom-pg-", dir=place))
     server = Postgres(folder, _free_port(), secrets.token_urlsafe(12), changed)
     try:
-        _initialise(server)
+        _initialise(server, wal)
         server.start()
         server.wait_ready()
         with ThreadPoolExecutor(1) as aside:  # the one who asks may be inside a running loop
@@ -190,15 +213,15 @@ def started(**changed: str) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _initialise(server: Postgres) -> None:
+def _initialise(server: Postgres, wal: Path | None) -> None:
     uid, gid = _user()
     secret = server.folder / "password"
     secret.write_text(server.password)
     server.log.touch()
-    for path in (server.folder, secret, server.log):
+    for path in (server.folder, secret, server.log, *([wal] if wal else [])):
         os.chown(path, uid, gid)
     program = f"{BIN / 'initdb'} -U {OWNER} -E UTF8 --locale=C --auth=scram-sha-256 --pwfile={secret} -D"
-    command = [*program.split(), str(server.folder / "data")]
+    command = [*program.split(), str(server.folder / "data"), *(["-X", str(wal)] if wal else [])]
     done = subprocess.run(_as_server(command), capture_output=True, check=False, cwd=server.folder)
     assert done.returncode == 0, done.stderr.decode()
     secret.unlink()

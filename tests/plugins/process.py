@@ -68,6 +68,22 @@ class Served:
         self._process.send_signal(how)
         return self._process.wait(20)
 
+    def family(self) -> list[int]:
+        """Its workers, oldest first."""
+        found = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(one) for one in found]
+
+    def memory(self) -> int:
+        """Bytes that it and its workers hold in memory."""
+        return sum(_resident(pid) for pid in (self.pid, *self.family()))
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0  # it ended meanwhile
+
 
 async def _ready(client: httpx.AsyncClient, url: str) -> bool:
     try:

@@ -49,3 +49,18 @@ async def test_a_plane_that_recovers_says_so_within_a_second():
     plane.down = False
     plane.now += 1.0
     assert (await api.ready(ASKED)).status_code == 200
+
+
+async def test_planes_are_looked_at_side_by_side():
+    """What is down for every plane of a process is told after one plane's wait, not after the sum of them."""
+    waiting, all_there = [], asyncio.Event()
+
+    async def check() -> None:
+        waiting.append(1)
+        if len(waiting) == 5:
+            all_there.set()
+        await all_there.wait()
+
+    api = SystemApi({}, {f"plane{number}": check for number in range(5)})
+    async with asyncio.timeout(10):
+        assert (await api.ready(ASKED)).status_code == 200

@@ -58,7 +58,9 @@ class SystemApi:
         """
         async with self._turn:
             if self._clock() - self._looked >= READY_SECONDS:
-                self._states = {plane: await _state(plane, check) for plane, check in self._checks.items()}
+                # All at once: what is down for several planes costs one deadline, not the sum of them.
+                looks = (_state(plane, check) for plane, check in self._checks.items())
+                self._states = dict(zip(self._checks, await asyncio.gather(*looks), strict=True))
                 self._looked = self._clock()
         found = self._states
         bad = any(state != "ready" for state in found.values())
