@@ -55,6 +55,12 @@ def open_sealed(sealed: bytes, *, dek: bytes, aad: bytes) -> bytes:
         raise EnvelopeError("tag") from None
 
 
+def committed(sealed: bytes, *, dek: bytes, aad: bytes) -> bool:
+    """Whether a record was sealed under this DEK for this place. Opens nothing. Raises: EnvelopeError."""
+    dek_id_of(sealed)
+    return hmac.compare_digest(_derive(dek, aad)[1], sealed[30:62])
+
+
 def _derive(dek: bytes, aad: bytes) -> tuple[bytes, bytes]:
     """(encryption key, commitment): GCM alone does not commit to its key, so the record does."""
     place = sha256(aad).digest()

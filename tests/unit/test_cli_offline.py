@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vault.cli import checks
+from vault.cli.checkup import machine
 from vault.cli.failures import UsageFault
 from vault.cli.main import main
 from vault.cli.provision import read_token
@@ -115,9 +115,9 @@ def test_operators_token_from_file_or_environment(tmp_path, monkeypatch):
 
 def test_a_proxy_in_the_environment_is_told():
     """Whoever set a proxy learns that nothing of ours goes through it."""
-    found = checks.surroundings({"HTTPS_PROXY": "http://proxy"})
+    found = machine.surroundings({"HTTPS_PROXY": "http://proxy"})
     assert any(one.check == "proxies" for one in found)
-    assert not any(one.check == "proxies" for one in checks.surroundings({}))
+    assert not any(one.check == "proxies" for one in machine.surroundings({}))
 
 
 def test_a_hardened_process_leaves_no_core_and_nobody_reads_it():

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vault.cli import logs
+from vault.cli import logs, process
 from vault.cli.backup.commands import app as backup
 from vault.cli.backup.commands import restoring as restore
 from vault.cli.breach.commands import app as breach
@@ -104,6 +104,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         refuse_secrets(given)
+        if arguments is None:  # a process of its own: every command holds keys, credentials or values
+            process.harden()
         logs.to_standard_error()
         app(given)
     except KeyboardInterrupt:

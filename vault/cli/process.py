@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
+SWAPS = Path("/proc/swaps")
 _PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
@@ -25,6 +27,16 @@ def harden() -> bool:
         return True
     prctl = ctypes.CDLL(None).prctl
     return bool(prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 and prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 0)
+
+
+def swaps(told: Path = SWAPS) -> list[str]:
+    """Where the kernel may write memory, but for compressed memory; empty when nobody says."""
+    try:
+        lines = told.read_text().splitlines()[1:]
+    except OSError:
+        return []
+    names = [line.split()[0] for line in lines if line.strip()]
+    return [name for name in names if not Path(name).name.startswith("zram")]
 
 
 def end_with(parent: int) -> None:

@@ -3,9 +3,10 @@
 What cannot be judged is kept: an unknown class, a fact outside the calendar, a log that does not answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from vault.cases.decisions import Proposal
 from vault.fields.catalogue import Catalogue
@@ -15,11 +16,21 @@ from vault.retention.facts import Facts
 from vault.retention.judge import ArchiveUntil, Verdict
 from vault.retention.rules import Retention, RetentionError
 from vault.service.catalogue import class_of
-from vault.service.parts import Office
 from vault.store.holds import Hold
+from vault.store.ledger import Ledger
 from vault.store.lives import KeptAs
 from vault.store.records import Stored
 from vault.store.subjects import Facts as Known
+
+
+class Judging(Protocol):
+    """What a judgement needs of the office's parts."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def now(self) -> Callable[[], int]: ...
+
 
 UNJUDGED = "No retention rule could be applied, so it is kept."
 
@@ -124,7 +135,7 @@ class Kept:
 
 
 async def judge(
-    tenant: str, records: Sequence[Stored], rules: Retention, fields: Catalogue, parts: Office
+    tenant: str, records: Sequence[Stored], rules: Retention, fields: Catalogue, parts: Judging
 ) -> list[Kept]:
     """Judge living records, in their order: five statements, whatever their number. Raises: Unavailable."""
     tokens = list({one.token: None for one in records})

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import orjson
 
-from keys.envelope import bind, dek_id_of, open_sealed, seal
+from keys.envelope import bind, committed, dek_id_of, open_sealed, seal
 from keys.errors import EnvelopeError
 from keys.pool import Dek
 from vault.model.secret import Secret
@@ -68,6 +68,14 @@ def open_record(tenant: str, stored: Stored, *, dek: bytes) -> Secret[bytes]:
     if not _is_json(value):
         raise EnvelopeError("not JSON")
     return value
+
+
+def is_committed(tenant: str, stored: Stored, *, dek: bytes) -> bool:
+    """Whether a record was sealed for this place under this DEK. Opens no value. Raises: EnvelopeError."""
+    place = Place(tenant, stored.subject, stored.token, stored.field_type, stored.version)
+    return dek_id_of(stored.sealed) == stored.dek_id and committed(
+        stored.sealed, dek=dek, aad=place.aad(stored.dek_id)
+    )
 
 
 def _is_json(value: Secret[bytes]) -> bool:

@@ -7,6 +7,7 @@ PLANES = {
     b"inspect": "reveal",
     b"export": "reveal",
     b"disclose": "reveal",
+    b"doctor": "reveal",
     b"erase": "office",
     b"notices": "office",
     b"consent": "office",
