@@ -24,8 +24,8 @@ from vault.reconcile.watch import Place, look
 from vault.service.provenance import Provenance
 from vault.store.events import StoredEvent
 
-UNWRAPPING = ("reveal",)
-"""Whose signed events allow an unwrap: the planes whose identity may make one."""
+UNWRAPPING = ("reveal", "resealer")
+"""Whose signed events allow an unwrap: those whose identity may make one."""
 _ROOT_AGAIN = 3_600_000_000
 """µs after which the use of the same root token is told again."""
 
