@@ -56,9 +56,9 @@ class Taken:
         return len(self.latencies) / self.seconds
 
     def quantile(self, share: float) -> float:
-        """The latency that `share` of the requests did not exceed, in milliseconds."""
+        """The latency in ms that `share` of the did not exceed; all the time, if none was answered."""
         if not self.latencies:
-            return float("nan")
+            return self.seconds * 1e3
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))] * 1e3
 
 

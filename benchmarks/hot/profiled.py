@@ -1,6 +1,7 @@
 """`strongroom`, with a sampler in every process that it forks: `python -m benchmarks.hot.profiled serve …`.
 
-Nothing of the product is changed; what it forks only has one thread more. BENCH_SAMPLES names the folder.
+Nothing of the product is changed; what it forks has a timer and a thread more. BENCH_SAMPLES names the
+folder.
 """
 
 import os
@@ -13,7 +14,7 @@ FOLDER = "BENCH_SAMPLES"
 
 
 def _begin() -> None:
-    Sampler(Path(os.environ[FOLDER]), os.getpid()).start()
+    Sampler(Path(os.environ[FOLDER]), os.getpid()).begin()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Where a process spends its CPU: a thread that looks at the others' stacks, weighed by the CPU each used.
+"""Where a process spends its CPU: its main thread's stack, looked at each time it has used some milliseconds.
 
-Pure Python, so that it works on a worker that no debugger may attach to. A thread is seen when it gives up
-the interpreter, or between two of its instructions. So what a call into C costs is counted with the line that
-made it; what the event loop does itself comes out too large, because a thread gives up the interpreter there;
-and what the server's own threads use stands under `(native)`. SQLAlchemy runs its code on a stack of its own,
-so its parts stand by themselves at the root.
+The kernel's timer of used CPU interrupts the process; Python answers between two instructions, so what a call
+into C costs is counted with the function that made it. Pure Python, so that it works on a worker that no
+debugger may attach to. What other threads use, the server's own among them, stands under `(other threads)`.
 """
 
 import contextlib
 import json
+import signal
 import sys
 import threading
 import time
@@ -16,82 +15,77 @@ from collections import defaultdict
 from pathlib import Path
 from types import FrameType
 
-INTERVAL = 0.002
-_WRITE_SECONDS = 0.5
+import greenlet
+
+INTERVAL = 0.004
 _ROOT = Path(__file__).parents[2]
 Stack = tuple[str, ...]
 
 
-class Sampler(threading.Thread):
-    """Samples while the file `on` is in its folder; writes what it found beside it, as <pid>.json."""
+class Sampler:
+    """Samples while the file `on` is in its folder; then writes what it found beside it, as <pid>.json."""
 
     def __init__(self, folder: Path, pid: int) -> None:
-        super().__init__(name="sampler", daemon=True)
         self._switch, self._found = folder / "on", folder / f"{pid}.json"
-        self._clocks: dict[int, float] = {}
+        self._on = False
         self._seconds: dict[Stack, float] = defaultdict(float)
-        self._process = 0.0
+        self._main = self._process = 0.0
 
-    def run(self) -> None:
-        """Sample for as long as the process lives."""
-        sys.setswitchinterval(0.0005)  # the sampler asks for the interpreter, and gets it soon
+    def begin(self) -> None:
+        """Sample the thread that calls, which is the process's first."""
+        signal.signal(signal.SIGPROF, self._look)
+        signal.siginterrupt(signal.SIGPROF, False)  # noqa: FBT003 - the standard library takes it so
+        signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+        threading.Thread(target=self._watch, name="sampler", daemon=True).start()
+
+    def _look(self, _: int, frame: FrameType | None) -> None:
+        if not self._on:
+            return
+        self._seconds[_whole(frame)] += time.thread_time() - self._main
+        self._main = time.thread_time()  # after the look, which is not counted
+
+    def _watch(self) -> None:
+        """Turn it on and off, from another thread: the first may have nothing to do, and get no signal."""
+        clock = time.pthread_getcpuclockid(threading.main_thread().ident or 0)
         while True:
-            if self._switch.exists():
-                self._while_on()
-                self._write()
             time.sleep(0.05)
+            if self._switch.exists() and not self._on:
+                self._seconds.clear()
+                self._main, self._process = time.clock_gettime(clock), time.process_time()
+                self._on = True
+            elif self._on and not self._switch.exists():
+                self._on = False
+                self._write(time.process_time() - self._process)
 
-    def _while_on(self) -> None:
-        self._clocks, self._seconds = {}, defaultdict(float)
-        began, look = time.process_time(), time.monotonic() + _WRITE_SECONDS
-        while True:
-            self._look()
-            self._process = time.process_time() - began
-            if time.monotonic() > look:
-                if not self._switch.exists():
-                    return
-                look = time.monotonic() + _WRITE_SECONDS
-            time.sleep(INTERVAL)
-
-    def _look(self) -> None:
-        frames = sys._current_frames()  # noqa: SLF001 - documented, for debuggers
-        for thread in threading.enumerate():
-            ident = thread.ident
-            if ident is None or ident not in frames:
-                continue
-            clock = time.clock_gettime(time.pthread_getcpuclockid(ident))
-            used = clock - self._clocks.get(ident, clock)
-            self._clocks[ident] = clock
-            if used > 0:
-                stack = (thread.name,) if thread is self else stack_of(frames[ident])
-                self._seconds[stack] += used
-
-    def _write(self) -> None:
-        """The whole process's CPU too: what no thread of Python's used was used by the server's own."""
-        native = self._process - sum(self._seconds.values())
+    def _write(self, process: float) -> None:
+        others = max(0.0, process - sum(self._seconds.values()))
         stacks = [[*stack, seconds] for stack, seconds in self._seconds.items()]
         with contextlib.suppress(OSError):  # the folder goes when the benchmark ends
-            self._found.write_text(json.dumps([*stacks, ["(native)", max(0.0, native)]]), "utf-8")
+            self._found.write_text(json.dumps([*stacks, ["(other threads)", others]]), "utf-8")
 
 
-def stack_of(frame: FrameType | None) -> Stack:
-    """The functions a frame stands in, outermost first."""
+def _whole(frame: FrameType | None) -> Stack:
+    """The functions a frame stands in, outermost first, through the greenlets that SQLAlchemy runs in."""
+    stack = _stack_of(frame)
+    inner = greenlet.getcurrent()
+    while inner.parent is not None:
+        inner = inner.parent
+        stack = _stack_of(inner.gr_frame) + stack
+    return stack
+
+
+def _stack_of(frame: FrameType | None) -> Stack:
     found = []
     while frame is not None:
-        code = frame.f_code
-        found.append(f"{_shortened(code.co_filename)}:{code.co_qualname}")
+        found.append(f"{_shortened(frame.f_code.co_filename)}:{frame.f_code.co_qualname}")
         frame = frame.f_back
     return tuple(reversed(found))
 
 
 def _shortened(file: str) -> str:
     """A file as its module is known."""
-    for mark in ("/site-packages/", f"{_ROOT}/", "/python3."):
+    for mark in ("/site-packages/", f"{_ROOT}/", f"/python{sys.version_info[0]}.{sys.version_info[1]}/"):
         _, found, rest = file.rpartition(mark)
         if found:
-            return (
-                rest.partition("/")[2].removesuffix(".py")
-                if mark == "/python3."
-                else rest.removesuffix(".py")
-            )
+            return rest.removesuffix(".py")
     return file.removesuffix(".py")
