@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from keys.answers import Reply, error_for
-from keys.identity import Identity
+from keys.answers import Reply, Wrapped, error_for
 from keys.login import Login
+from keys.methods import Identity
 from keys.nodes import Server
-from keys.wire import How, Line, Wire
+from keys.wire import PLAIN, How, Line, Manner, Wire
 
 _PATIENCE = 30.0
 
@@ -19,7 +19,13 @@ class Sender(Protocol):
     """A `Line` under a fixed token, or a `Login`."""
 
     def send(
-        self, method: str, path: str, body: bytes | None = None, *, until: float, how: How = How.ANYWHERE
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        until: float,
+        manner: Manner = PLAIN,
     ) -> Reply: ...
 
 
@@ -51,6 +57,10 @@ class Admin:
         reply = self._reply("post", path, values or {}).good()
         return reply.shaped(dict[str, Any]) if reply.body else {}
 
+    def wrapped(self, path: str, *, seconds: int) -> str:
+        """Write; a token that opens the answer once, within so many seconds. Raises: KeysError."""
+        return self._reply("post", path, {}, wrap=seconds).read(Wrapped).wrap_info.token
+
     def delete(self, path: str) -> None:
         """Delete. Raises: KeysError."""
         reply = self._reply("delete", path)
@@ -61,11 +71,14 @@ class Admin:
         """The bare status, whatever it is. Raises: KeysError when there is none."""
         return self._reply(method, path, values).status
 
-    def _reply(self, method: str, path: str, values: dict[str, object] | None = None) -> Reply:
+    def _reply(
+        self, method: str, path: str, values: dict[str, object] | None = None, *, wrap: int = 0
+    ) -> Reply:
         body = None if values is None else msgspec.json.encode(values)
         # A write whose answer was lost may have been done: nobody else is told to do it again.
         how = How.ANYWHERE if method in ("get", "list") else How.ONCE
-        return self._sender.send(method, path, body, until=time.monotonic() + _PATIENCE, how=how)
+        until, manner = time.monotonic() + _PATIENCE, Manner(how, wrap=wrap)
+        return self._sender.send(method, path, body, until=until, manner=manner)
 
 
 def _patient(server: Server) -> Server:

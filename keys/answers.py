@@ -1,7 +1,4 @@
-"""What the key server's answers mean: the one table from status and text to our errors. Pure.
-
-Server text is read to choose an error and then forgotten: a transit error body can quote plaintext.
-"""
+"""What the key server answers, in the shapes we expect; a bad answer means what keys/verdicts.py says. Pure."""
 
 import base64
 import binascii
@@ -11,22 +8,12 @@ from typing import TypeVar
 
 import msgspec
 
-from keys.errors import (
-    Behind,
-    Busy,
-    KeysError,
-    Misconfigured,
-    Refused,
-    Retired,
-    Sealed,
-    Tampered,
-    Unreachable,
-)
+from keys.errors import Behind, KeysError, Misconfigured, Sealed, Tampered
 from keys.ring import Hashed, WrappedDek
+from keys.verdicts import INTERNAL, verdict
 
 T = TypeVar("T")
 
-_INTERNAL = "internal error"
 _PREFIXED = re.compile(r"vault:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]{1,4096}={0,2})")
 
 
@@ -210,6 +197,16 @@ class _Hash(msgspec.Struct):
     hash: str
 
 
+class _WrapInfo(msgspec.Struct):
+    token: str
+
+
+class Wrapped(msgspec.Struct):
+    """The answer to a request whose real answer was put away."""
+
+    wrap_info: _WrapInfo
+
+
 class _Leader(msgspec.Struct):
     is_self: bool = False
 
@@ -230,7 +227,7 @@ def elsewhere(reply: Reply) -> bool:
 def undone(reply: Reply) -> bool:
     """Whether a bad answer means that nothing was done. A 500 may come from the audit after the deed."""
     failure = error_for(reply)
-    return isinstance(failure, Behind) or (isinstance(failure, Sealed) and failure.rule != _INTERNAL)
+    return isinstance(failure, Behind) or (isinstance(failure, Sealed) and failure.rule != INTERNAL)
 
 
 class _Errors(msgspec.Struct):
@@ -243,48 +240,12 @@ def error_for(reply: Reply) -> KeysError:
         text = " ".join(msgspec.json.decode(reply.body, type=_Errors).errors)
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = ""
-    if reply.status == 400:
-        return error_in(text)
-    if reply.status == 500 and "active cluster node not found" in text:
-        return Sealed("no leader")
-    if reply.status == 429 and not text:
-        return Behind("standby behind")  # a quota says that it is one
-    kind, rule = _BY_STATUS.get(reply.status, (Misconfigured, f"unexpected status {reply.status}"))
-    return kind(rule)
+    return verdict(reply.status, text)
 
 
 def error_in(text: str) -> KeysError:
-    """Our error for the text of a 400, or of one item of a batch."""
-    return next((kind(rule) for part, kind, rule in _BY_TEXT if part in text), Misconfigured("bad request"))
-
-
-# A standby that has not heard of a rotation yet says "too new": it passes within 100 ms (transit.md §8).
-_BY_TEXT: tuple[tuple[str, type[KeysError], str], ...] = (
-    ("message authentication failed", Tampered, "does not authenticate"),
-    ("too old", Retired, "version retired"),
-    ("version is too new", Behind, "standby behind"),
-    # What `hmac` says of a version below the minimum, and of one that this node does not have yet.
-    ("no such key version", Retired, "version retired"),
-    ("key version does not exist", Behind, "standby behind"),
-    ("invalid ciphertext", Tampered, "not a wrapped DEK"),
-    ("high complexity", Misconfigured, "batch too large"),
-    ("encryption key not found", Misconfigured, "no such key"),
-)
-
-_BY_STATUS: dict[int, tuple[type[KeysError], str]] = {
-    403: (Refused, "not permitted"),
-    404: (Misconfigured, "no such path or key"),
-    405: (Misconfigured, "no such operation"),
-    412: (Behind, "standby behind"),
-    429: (Busy, "quota"),
-    472: (Behind, "standby"),
-    473: (Behind, "standby"),
-    500: (Sealed, _INTERNAL),  # as a rule the audit device cannot write
-    501: (Sealed, "not initialised"),
-    502: (Unreachable, "gateway"),
-    503: (Sealed, "sealed"),
-    504: (Unreachable, "gateway"),
-}
+    """Our error for the text of one item of a batch."""
+    return verdict(400, text)
 
 
 def is_versioned(text: str) -> bool:

@@ -7,6 +7,7 @@ KeysError
 │  └─ Behind       a standby that cannot answer this             another node, or later
 ├─ Refused         authenticated, but the policy says no         page someone
 ├─ LoginFailed     the identity itself is refused                page someone
+├─ SecretIdStolen  a wrapped secret id was opened by another      refuse to start, alarm
 ├─ Misconfigured   key, mount or shape is not what we expect     page someone
 │  └─ Untrusted    a server's certificate is not trusted         another node; page someone
 ├─ Tampered        a wrapped DEK does not authenticate           tamper alarm, never retry
@@ -55,6 +56,10 @@ class Refused(KeysError):
 
 class LoginFailed(KeysError):
     code = "transit_login_failed"
+
+
+class SecretIdStolen(KeysError):
+    code = "secret_id_stolen"
 
 
 class Misconfigured(KeysError):

@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 
 import msgspec
 
 from keys.answers import Reply, error_for
-from keys.errors import KeysError, LoginFailed, Unreachable
-from keys.identity import Identity
+from keys.errors import KeysError, LoginFailed, Refused, Unreachable
+from keys.methods import Identity, shown_by
 from keys.nodes import Server
-from keys.wire import How, Line, Wire
+from keys.wire import PLAIN, Line, Manner, Wire
 
 _FORCED_EVERY = 5.0
 """Seconds between two logins that a refusal asked for, so that a lost policy is no login storm."""
@@ -53,7 +54,7 @@ class Login:
     ) -> None:
         self._identity = identity
         self._clock, self._jitter = clock, jitter
-        self._wire = Wire(server, connections=connections)
+        self._wire = Wire(server, connections=connections, certificate=shown_by(identity))
         self._gate = threading.Lock()
         self._lease: _Lease | None = None
         self._forced_at = -inf
@@ -68,16 +69,15 @@ class Login:
         body: bytes | None = None,
         *,
         until: float,
-        batch: str | None = None,
-        how: How = How.ANYWHERE,
+        manner: Manner = PLAIN,
     ) -> Reply:
         """One request under a live token; a token that died is replaced once. Raises: KeysError."""
+        ask = partial(Line.send, method=method, path=path, body=body, until=until, manner=manner)
         lease = self._live(until)
-        reply = lease.line.send(method, path, body, until=until, batch=batch, how=how)
+        reply = ask(lease.line)
         if reply.status != 403 or not self._died(lease, until):
             return reply
-        fresh = self._enter(lease, until)
-        return fresh.line.send(method, path, body, until=until, batch=batch, how=how)
+        return ask(self._enter(lease, until).line)
 
     def close(self, until: float) -> None:
         """Give the token back if the server can be reached, and drop the connections."""
@@ -125,7 +125,7 @@ class Login:
             return self._lease or lease
         try:
             reply = lease.line.send("post", "auth/token/renew-self", b"{}", until=until)
-            if reply.status == 403:
+            if not reply.ok and isinstance(error_for(reply), Refused | LoginFailed):
                 return self._log_in(until)
             seconds = reply.read(_Authenticated).auth.lease_duration
             if 0 < seconds < lease.granted:
@@ -151,11 +151,12 @@ class Login:
         return self._lease
 
     def _ask_for_token(self, until: float) -> _Auth:
-        door = Line(self._wire)
-        body = {"role_id": self._identity.role_id, "secret_id": self._identity.secret_id}
-        reply = door.send("post", "auth/approle/login", msgspec.json.encode(body), until=until)
+        path, body = self._identity.request()
+        if shown_by(self._identity) is not None:
+            self._wire.close()  # the certificate may be another by now, and old connections show the old one
+        reply = Line(self._wire).send("post", path, body, until=until)
         if reply.status in {400, 403}:
-            raise LoginFailed("role or secret id not accepted")
+            raise LoginFailed(self._identity.refused)
         if not reply.ok:
             raise error_for(reply)
         return reply.read(_Authenticated).auth

@@ -59,6 +59,9 @@ _OPERATIONS = (
     _Operation("take a snapshot", "sys/storage/raft/snapshot"),
     _Operation("seal", "sys/seal"),
     _Operation("change an identity", "auth/approle/role/x"),
+    _Operation("change who logs in by JWT", "auth/jwt/role/x"),
+    _Operation("change the keys of JWTs", "auth/jwt/config"),
+    _Operation("change who logs in by certificate", "auth/cert/certs/x"),
     _Operation("issue a secret id", "auth/approle/role/x/secret-id"),
     _Operation("make a token", "auth/token/create"),
 )

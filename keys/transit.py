@@ -33,11 +33,11 @@ from keys.answers import (
 )
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES, bind
 from keys.errors import Busy, KeysError, Misconfigured, Tampered, Unreachable
-from keys.identity import Identity
 from keys.login import Login
+from keys.methods import Identity
 from keys.nodes import Server
 from keys.ring import Hashed, WrappedDek
-from keys.wire import How
+from keys.wire import PLAIN, How, Manner
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - one item of a list
@@ -104,7 +104,7 @@ class Transit:
 
         def some(part: Sequence[WrappedDek], until: float, *, how: How) -> list[bytes | KeysError]:
             inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
-            return [item.dek() for item in self._batch(path, inputs, until, batch=batch, how=how)]
+            return [item.dek() for item in self._batch(path, inputs, until, manner=Manner(how, batch))]
 
         found = await self._each(wrapped, some)
         return [Tampered("no such version") if isinstance(one, Busy) else one for one in found]
@@ -236,15 +236,14 @@ class Transit:
         inputs: list[dict[str, str]],
         until: float,
         *,
-        batch: str | None = None,
+        manner: Manner = PLAIN,
         key_version: int | None = None,
-        how: How = How.ANYWHERE,
     ) -> list[Item]:
         """One call; an item that failed says so in its own place."""
         body: dict[str, object] = {"batch_input": inputs, "partial_failure_response_code": 200}
         if key_version is not None:
             body["key_version"] = key_version
-        reply = self._login.send("post", path, _json(body), until=until, batch=batch, how=how)
+        reply = self._login.send("post", path, _json(body), until=until, manner=manner)
         return items_of(reply, expected=len(inputs))
 
     async def _each(

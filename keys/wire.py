@@ -6,6 +6,7 @@ response bodies, and those can hold plaintext. What an answer means is keys/answ
 
 import secrets
 import time
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -30,26 +31,46 @@ class How(Enum):
     ONCE = "another one only while the first cannot have been told"
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a request is made, beside what it asks."""
+
+    how: How = How.ANYWHERE
+    batch: str | None = None
+    """The list it belongs to, for the key server's audit log."""
+    wrap: int = 0
+    """Seconds for which the answer is put away; what comes is a token that opens it once."""
+
+    def headers(self) -> dict[str, str]:
+        """Those that say so."""
+        # A number of its own for each request: a header that somebody copied is seen to be one.
+        batch = {"X-Strongroom-Batch": f"{self.batch} {secrets.token_hex(8)}"} if self.batch else {}
+        return batch | ({"X-Vault-Wrap-TTL": f"{self.wrap}s"} if self.wrap else {})
+
+
+PLAIN, ONCE = Manner(), Manner(How.ONCE)
+
+
 class _Asked(NamedTuple):
     """One request."""
 
     method: str
     path: str
     body: bytes | None = None
-    batch: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        # A number of its own for each request: a header that somebody copied is seen to be one.
-        return {"X-Strongroom-Batch": f"{self.batch} {secrets.token_hex(8)}"} if self.batch else {}
+    manner: Manner = PLAIN
 
 
 class Wire:
     """Connections to every node of the key server; nothing ambient is read. Safe for many threads."""
 
-    def __init__(self, server: Server, *, connections: int = 1) -> None:
+    def __init__(
+        self, server: Server, *, connections: int = 1, certificate: tuple[str, str] | None = None
+    ) -> None:
+        """`certificate`: paths of what every connection shows, and of its key."""
         self._server = server
         self.nodes = Nodes(len(server.addresses))
         self._session = _new_session(server, connections=connections)
+        self._session.cert = certificate
 
     def adapters(self, token: str) -> list[Any]:
         """One for each node, under this token."""
@@ -89,15 +110,14 @@ class Line:
         body: bytes | None = None,
         *,
         until: float,
-        batch: str | None = None,
-        how: How = How.ANYWHERE,
+        manner: Manner = PLAIN,
     ) -> Reply:
         """One request, whatever the answer; a node that cannot serve is passed over. Raises: KeysError.
 
         `until` is on the monotonic clock.
         """
-        asked = _Asked(method, path, body, batch)
-        first = self._active(until) if how is How.ACTIVE_FIRST else None
+        asked = _Asked(method, path, body, manner)
+        first = self._active(until) if manner.how is How.ACTIVE_FIRST else None
         found: Reply | KeysError = Unreachable("deadline")
         for turn in self._wire.nodes.turns(until, first=first):
             found = self._ask(asked, turn)
@@ -105,7 +125,7 @@ class Line:
                 self._wire.nodes.answered(turn.node)
                 break
             self._wire.nodes.failed(turn.node)
-            if how is How.ONCE and not _undone(found):
+            if manner.how is How.ONCE and not _undone(found):
                 break  # it may have been done although nobody says so
         if isinstance(found, KeysError):
             raise found
@@ -118,7 +138,7 @@ class Line:
             response = self._adapters[turn.node].request(
                 asked.method,
                 f"/v1/{asked.path}",
-                headers=asked.headers(),
+                headers=asked.manner.headers(),
                 data=asked.body,
                 raise_exception=False,
                 stream=True,

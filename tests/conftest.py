@@ -8,6 +8,7 @@ settings.load_profile("shared")
 
 pytest_plugins = [
     "tests.plugins.bao",
+    "tests.plugins.tls_bao",
     "tests.plugins.postgres",
     "tests.plugins.service",
     "tests.plugins.log",

@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 
-from keys.identity import read_identity
 from keys.keystore import Keystore
 from keys.migrate import is_current
 from keys.policies import worker_key
@@ -135,7 +134,7 @@ class Base:
 
 def base(name: str, settings: Settings) -> Base:
     """Build what every plane has. Raises: KeysError when its identity file is missing or open to others."""
-    identity = read_identity(settings.identity_file(name))
+    identity = settings.identity_of(name)
     transit = Transit(settings.server, identity, mount=settings.vault_mount, threads=settings.transit_threads)
     data = open_database(settings.data_url_of(name), pool_size=settings.database_connections)
     authority = AuthorityStore(data)

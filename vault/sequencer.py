@@ -5,7 +5,6 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from keys.identity import read_identity
 from keys.migrate import is_current
 from keys.selfcheck import assert_least
 from keys.transit import Transit
@@ -87,7 +86,7 @@ class RunningSequencer:
 
 def build_sequencer(settings: Settings) -> RunningSequencer:
     """Build it. Raises: SettingsError, KeysError."""
-    identity = read_identity(settings.identity_file(SEQUENCER))
+    identity = settings.identity_of(SEQUENCER)
     folder = settings.sequencer_folder
     transit = Transit(settings.server, identity, mount=settings.vault_mount, threads=settings.transit_threads)
     data = open_database(settings.data_url_of(SEQUENCER), pool_size=settings.database_connections)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from keys.errors import KeysError
+from keys.identity import read_identity
+from keys.methods import AppRole, Identity
 from keys.nodes import Server
 from vault.model.ask import PLANES as VERB_PLANES
 
@@ -47,7 +49,9 @@ class Settings:
     vault_mount: str = "strongroom"
     """Where its transit engine is mounted."""
     identities: Path
-    """Folder with <plane>.json, the AppRole identity of each plane this process serves."""
+    """Folder with <plane>.json, the identity of each plane this process serves."""
+    unwrapped: Mapping[str, AppRole] = field(default_factory=dict, repr=False)
+    """Identities whose secret id came wrapped, and was unwrapped when the service started; no variable's."""
     issuer: str = "strongroom"
     """`iss` of access tokens; all planes of one installation share it."""
     public_url: str = "http://127.0.0.1:8080"
@@ -118,6 +122,10 @@ class Settings:
         """Where a plane's identity is."""
         return self.identities / f"{plane}.json"
 
+    def identity_of(self, plane: str) -> Identity:
+        """A plane's identity. Raises: KeysError."""
+        return self.unwrapped.get(plane) or read_identity(self.identity_file(plane))
+
 
 _NUMBERS = {"pool_size": (16, 16_384), "transit_threads": (1, 64), "database_connections": (2, 64),
             "log_backlog_events": (1, 100_000_000), "log_backlog_seconds": (1, 604_800),
@@ -125,6 +133,7 @@ _NUMBERS = {"pool_size": (16, 16_384), "transit_threads": (1, 64), "database_con
             "export_alone_records": (0, 1_000)}  # fmt: skip
 _FOLDERS = ("identities", "sequencer_state")
 _LOG_NAME = re.compile(r"[A-Za-z0-9.:-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
+_TOLD_OTHERWISE = ("plane_urls", "behind_proxy", "unwrapped")
 _REQUIRED = ("data_url", "vault_addr", "identities")
 _KEYLESS = ("audit", "control", SEQUENCER, RETENTION)
 PLANE_URLS = tuple(
@@ -152,7 +161,7 @@ OUTSIDE = (
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read STRONGROOM_*. Raises: SettingsError."""
-    single = [one.name for one in fields(Settings) if one.name not in ("plane_urls", "behind_proxy")]
+    single = [one.name for one in fields(Settings) if one.name not in _TOLD_OTHERWISE]
     known = {f"{PREFIX}{name.upper()}": name for name in (*single, *PLANE_URLS)}
     given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     for name in sorted(set(given) - set(known) - {PREFIX + one for one in OUTSIDE}):

@@ -11,7 +11,7 @@ import pytest
 from keys.admin import Admin
 from keys.devserver import RunningServer
 from keys.errors import Misconfigured, Overprivileged, Refused
-from keys.identity import Identity
+from keys.methods import AppRole
 from keys.policies import IDENTITIES, WRITERS, worker_key
 from keys.provision import provision_tenant
 from keys.selfcheck import assert_least, assert_tenant_keys
@@ -180,16 +180,16 @@ async def test_plane_vouches_for_no_worker_of_another(ring: dict[str, Transit]) 
 
 
 @pytest.fixture
-def with_policy(bao: RunningServer, provisioned: Provisioned) -> Callable[[str], Identity]:
+def with_policy(bao: RunningServer, provisioned: Provisioned) -> Callable[[str], AppRole]:
     """An audit identity that somebody gave one more policy."""
 
-    def make(text: str) -> Identity:
+    def make(text: str) -> AppRole:
         bao.admin.post("sys/policies/acl/extra", {"policy": text})
         policies = ["strongroom-audit", "strongroom-guard", "extra"]
         role = {"token_policies": policies, "token_no_default_policy": True}
         bao.admin.post("auth/approle/role/extra", role)
         role_id = bao.admin.get("auth/approle/role/extra/role-id")["data"]["role_id"]
-        return Identity(role_id, bao.admin.post("auth/approle/role/extra/secret-id")["data"]["secret_id"])
+        return AppRole(role_id, bao.admin.post("auth/approle/role/extra/secret-id")["data"]["secret_id"])
 
     return make
 
@@ -209,7 +209,7 @@ def with_policy(bao: RunningServer, provisioned: Provisioned) -> Callable[[str],
     ],
 )
 async def test_one_right_too_many_stops_the_start(
-    with_policy: Callable[[str], Identity], provisioned: Provisioned, rule: str
+    with_policy: Callable[[str], AppRole], provisioned: Provisioned, rule: str
 ) -> None:
     """Whoever slips an identity one more right stops its plane from starting."""
     transit = Transit(provisioned.server, with_policy(rule))

@@ -87,6 +87,8 @@ class FakeKeyServer:
     lease: int = 1200
     renewed: int | None = None
     """What a renewal grants; `lease` when None."""
+    wrapping: Behaviour | None = None
+    """What a wrapping is said to be."""
     leads: bool = False
     """Whether it calls itself the active node."""
     requests: list[Request] = field(default_factory=list)
@@ -122,10 +124,12 @@ class FakeKeyServer:
         self._open.discard(connection)
 
     def _behaviour(self, request: Request) -> Behaviour:
-        if "/v1/auth/approle/login " in request.line:
+        if "/login " in request.line:
             return self.login or _token(f"hvs.{len(self.requests)}", self.lease)
         if "/v1/auth/token/renew-self " in request.line:
             return self.renewal or _token("ignored", self.lease if self.renewed is None else self.renewed)
+        if "/v1/sys/wrapping/lookup " in request.line and self.wrapping:
+            return self.wrapping
         if "/v1/sys/leader " in request.line:
             return answer(200, {"ha_enabled": True, "is_self": self.leads, "leader_address": "elsewhere"})
         return self.behaviour

@@ -14,7 +14,7 @@ import pytest_asyncio
 from keys.admin import Admin
 from keys.devserver import RunningServer
 from keys.errors import Busy, KeysError, Misconfigured, Refused, Tampered, Unreachable
-from keys.identity import Identity
+from keys.methods import AppRole
 from keys.nodes import Server
 from keys.ring import WrappedDek
 from keys.transit import Transit
@@ -50,7 +50,7 @@ async def transit(nodes: list[FakeKeyServer]) -> AsyncIterator[Transit]:
 
 def ring_of(nodes: list[FakeKeyServer], **options: float) -> Transit:
     addresses = ",".join(one.addr for one in nodes)
-    return Transit(Server(addresses), Identity("role", "secret"), **options)
+    return Transit(Server(addresses), AppRole("role", "secret"), **options)
 
 
 async def opened(transit: Transit) -> float:

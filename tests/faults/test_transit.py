@@ -23,7 +23,7 @@ from keys.errors import (
     Tampered,
     Unreachable,
 )
-from keys.identity import Identity
+from keys.methods import AppRole
 from keys.nodes import Server
 from keys.policies import policy
 from keys.ring import WrappedDek
@@ -332,7 +332,7 @@ async def _opens(transit: Transit) -> bool:
 
 
 def _ring(server: FakeKeyServer, **options: float) -> Transit:
-    return Transit(Server(server.addr), Identity("role", "secret"), deadline=0.6, **options)
+    return Transit(Server(server.addr), AppRole("role", "secret"), deadline=0.6, **options)
 
 
 def revoke_all(running: RunningServer) -> None:

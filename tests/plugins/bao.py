@@ -7,10 +7,12 @@ import pytest
 import pytest_asyncio
 
 from keys.devserver import DevServer, RunningServer
-from keys.identity import Identity
+from keys.logins import issue_identity
+from keys.methods import Identity
 from keys.nodes import Server
+from keys.plan import Plan
 from keys.policies import IDENTITIES
-from keys.provision import Plan, issue_identity, provision, provision_tenant
+from keys.provision import provision, provision_tenant
 from keys.transit import Transit
 
 TENANT = "acme"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from keys.errors import LoginFailed, Misconfigured, Sealed
-from keys.identity import Identity, read_identity, write_identity
+from keys.identity import read_identity, write_identity
 from keys.login import Login
+from keys.methods import AppRole
 from keys.nodes import Server
 from tests.fakes.key_server import FakeKeyServer, answer
 
@@ -41,7 +42,7 @@ def clock() -> Clock:
 @pytest.fixture
 def login(server: FakeKeyServer, clock: Clock) -> Iterator[Login]:
     """Jitter is in the middle of its range: renewal is due after exactly a third."""
-    made = Login(Server(server.addr), Identity("role", "secret"), clock=clock, jitter=lambda: 0.5)
+    made = Login(Server(server.addr), AppRole("role", "secret"), clock=clock, jitter=lambda: 0.5)
     yield made
     made.close(time.monotonic() + 1)
 
@@ -161,9 +162,9 @@ def test_good_addresses(address: str) -> None:
 def test_identity_survives_its_file(tmp_path: Path) -> None:
     """An identity written is read back, from a file only its owner can read, and does not print."""
     path = tmp_path / "ingest.json"
-    write_identity(path, Identity("role", "s3cret"))
+    write_identity(path, AppRole("role", "s3cret"))
     assert path.stat().st_mode & 0o777 == 0o600
-    assert read_identity(path) == Identity("role", "s3cret")
+    assert read_identity(path) == AppRole("role", "s3cret")
     assert "s3cret" not in repr(read_identity(path))
 
 
@@ -171,7 +172,7 @@ def test_identity_survives_its_file(tmp_path: Path) -> None:
 def test_identity_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     """A file that group or others can read is refused, with the command that mends it."""
     path = tmp_path / "ingest.json"
-    write_identity(path, Identity("role", "s3cret"))
+    write_identity(path, AppRole("role", "s3cret"))
     path.chmod(mode)
     with pytest.raises(Misconfigured, match="chmod 600"):
         read_identity(path)

@@ -80,7 +80,7 @@ def _running(home: Home, port: int) -> Iterator[tuple["RunningServer", Service]]
 
 
 def _provision(home: Home, bao: "RunningServer", console: "Console") -> None:
-    from keys.provision import Plan
+    from keys.plan import Plan
     from vault.cli.provision import set_up
 
     began = time.perf_counter()

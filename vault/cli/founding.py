@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keys.admin import Admin
-from keys.identity import read_identity, write_private
+from keys.identity import write_private
 from keys.provision import provision_tenant
 from vault.alarms import raise_alarm
 from vault.app import build_control
@@ -137,7 +137,7 @@ async def listing(settings: Settings) -> list[dict[str, Any]]:
 
 def make_keys(settings: Settings, tenant: str, searchable: list[str]) -> list[str]:
     """Make a tenant's keys at the key server; the names of those that were new. Raises: KeysError."""
-    provisioner = read_identity(settings.identity_file("provisioner"))
+    provisioner = settings.identity_of("provisioner")
     admin = Admin.with_identity(settings.server, provisioner)
     return provision_tenant(admin, tenant, searchable, mount=settings.vault_mount).created
 

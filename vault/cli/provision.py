@@ -17,7 +17,7 @@ from vault.cli.tenants import credential_files
 if TYPE_CHECKING:
     from keys.admin import Admin
     from keys.nodes import Server
-    from keys.provision import Plan, Report
+    from keys.plan import Plan, Report
 
 Addr = Annotated[
     str | None,
@@ -33,6 +33,19 @@ Namespace = Annotated[str | None, typer.Option("--namespace", help="Namespace on
 Mount = Annotated[str, typer.Option("--mount", help="Where the transit engine is to be mounted.")]
 Cidr = Annotated[list[str], typer.Option("--cidr", help="Network the identities may log in from (repeat).")]
 Days = Annotated[int, typer.Option(min=1, max=365, help="Days until a new secret id ends.")]
+Wrap = Annotated[
+    int,
+    typer.Option(
+        "--wrap",
+        min=0,
+        max=86_400,
+        help="Seconds a secret id lies in a wrapping that opens once; 0: no wrapping.",
+    ),
+]
+Logins = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Who logs in by JWT or certificate instead (TOML)."),
+]
 Renew = Annotated[bool, typer.Option("--renew", help="Issue a fresh secret id where a file exists already.")]
 Lend = Annotated[
     bool,
@@ -62,6 +75,8 @@ def provision(
     mount: Mount = "strongroom",
     cidr: Cidr = [],  # noqa: B006  # typer copies it
     secret_id_days: Days = 30,
+    wrap: Wrap = 0,
+    logins: Logins = None,
     renew: Renew = False,
     lend_resealer: Lend = False,
     tenant: Tenant = None,
@@ -79,8 +94,9 @@ def provision(
     Example: strongroom provision --vault-addr https://vault:8200 --token-file ~/.vault-token --out ids
     """
     from keys.nodes import Server
+    from keys.plan import Plan
     from keys.policies import LENT
-    from keys.provision import Plan
+    from vault.cli.logins import with_logins
 
     if len({one is None for one in (tenant, person, second_person)}) > 1:
         raise UsageFault("--tenant, --person and --second-person belong together")
@@ -88,7 +104,9 @@ def provision(
     if not address:
         raise UsageFault("--vault-addr is missing (or STRONGROOM_VAULT_ADDR)")
     server = Server(address, ca=str(vault_ca) if vault_ca else None, namespace=namespace)
-    plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400)
+    plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400, wrap_ttl=wrap)
+    if logins is not None:
+        plan = with_logins(plan, logins)
     lent = LENT if lend_resealer else ()
     report = set_up(server, read_token(token_file), plan, out, renew=renew, lent=lent)
     found: dict[str, str] = {}
@@ -137,7 +155,7 @@ def set_up(
 
 def _identity(admin: "Admin", name: str, plan: "Plan", path: Path, *, report: "Report", renew: bool) -> None:
     from keys.identity import read_identity, write_identity
-    from keys.provision import issue_identity
+    from keys.logins import issue_identity
 
     if path.exists() and not renew:
         read_identity(path)

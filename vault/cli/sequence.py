@@ -35,7 +35,8 @@ def sequence(
 
     Example: strongroom sequence --metrics-port 9101
     """
-    from vault.settings import read_settings
+    from vault.identities import opened
+    from vault.settings import SEQUENCER, read_settings
 
     if once and status:
         raise UsageFault("--once and --status do not go together")
@@ -45,6 +46,7 @@ def sequence(
         raise typer.Exit(REFUSED if bad else 0)
     logs.configure()
     process.harden()
+    settings = opened(settings, [SEQUENCER])
     asyncio.run(_once(settings) if once else _run(settings, metrics_port))
 
 

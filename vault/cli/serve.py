@@ -121,6 +121,7 @@ def is_loopback(host: str) -> bool:
 def _run(planes: list[str], door: Door, workers: int) -> None:
     from vault.cli import databases
     from vault.cli.worker import load
+    from vault.identities import opened
     from vault.settings import read_settings
 
     settings = replace(read_settings(os.environ), behind_proxy=door.behind_proxy)
@@ -130,6 +131,7 @@ def _run(planes: list[str], door: Door, workers: int) -> None:
     logs.configure()
     hardened = process.harden()
     asyncio.run(databases.assert_current(used))
+    settings = opened(settings, planes)
     _announce(planes, door, workers, hardened)
     status = multiprocessing.Value("i", 0)
     _listen(door, workers, partial(load, settings, planes, status, os.getpid()), status)
