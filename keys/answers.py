@@ -1,4 +1,4 @@
-"""What the key server answers, in the shapes we expect; a bad answer means what keys/verdicts.py says. Pure."""
+"""What the key server answers, in the shapes we expect; what a bad answer means: keys/verdicts.py. Pure."""
 
 import base64
 import binascii

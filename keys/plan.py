@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keys.errors import Misconfigured
-from keys.policies import IDENTITIES
+from keys.policies import IDENTITIES, LENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,10 @@ class Plan:
 
 
 def _assert_each_its_own(named: Mapping[str, str]) -> None:
-    """Raises: Misconfigured for a name that two identities share, or an identity there is not."""
+    """Raises: Misconfigured for a name that two share, or an identity that is none or cannot have one."""
     if unknown := set(named) - set(IDENTITIES):
         raise Misconfigured(f"there is no identity {min(unknown)}")
+    if lent := set(named) & set(LENT):
+        raise Misconfigured(f"{min(lent)} is lent for a day: it has a secret id, and nothing that lasts")
     if len(set(named.values())) != len(named):
         raise Misconfigured("two identities must not be known by the same name")

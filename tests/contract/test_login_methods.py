@@ -32,7 +32,7 @@ ME = {"ingest": Jwt, "reveal": Certificate, "office": AppRole}
 async def test_start_up_proof_holds_whatever_the_method(logins: Logins, name: str):
     """Logged in by JWT, certificate or AppRole, an identity may do its own and nothing else."""
     identity = logins.identity(name)
-    assert isinstance(identity, ME.get(name, Jwt | Certificate))
+    assert isinstance(identity, ME.get(name, Jwt | Certificate | AppRole))
     transit = Transit(logins.server, identity)
     await assert_least(transit, name, ["acme"])
     await transit.aclose()

@@ -12,13 +12,13 @@ from keys.logins import issue_identity
 from keys.methods import Identity
 from keys.nodes import Server
 from keys.plan import CertLogins, JwtLogins, Plan
-from keys.policies import IDENTITIES
+from keys.policies import IDENTITIES, LENT
 from keys.provision import provision, provision_tenant
 from tests.fakes.issuers import CertificateAuthority, TokenIssuer
 
 BY_CERT = ("reveal", "sequencer")
-BY_JWT = tuple(one for one in IDENTITIES if one not in BY_CERT and one != "office")
-"""Office stays with its AppRole."""
+BY_JWT = tuple(one for one in IDENTITIES if one not in (*BY_CERT, *LENT, "office"))
+"""Office and whoever is lent stay with their AppRoles."""
 _LISTENER = """listener "tcp" {{
   address = "127.0.0.1:{port}"
   tls_cert_file = "{cert}"

@@ -18,6 +18,7 @@ _ADVICE = {
     "transit_busy": "the key server is busy",
     "transit_refused": "the key server's policy does not allow this",
     "transit_login_failed": "the key server does not accept this identity; provision it anew",
+    "secret_id_stolen": "a wrapped secret id was opened before, perhaps by a thief: see docs/errors",
     "identity_overprivileged": "an identity may do more than its plane should",
     "store_unavailable": "a database does not answer",
     "tenant_not_found": "there is no such tenant",

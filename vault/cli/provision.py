@@ -46,6 +46,12 @@ Logins = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="Who logs in by JWT or certificate instead (TOML)."),
 ]
+Destroy = Annotated[
+    list[str],
+    typer.Option(
+        "--destroy-secret-ids", help="End every secret id of this identity, as after a theft (repeat)."
+    ),
+]
 Renew = Annotated[bool, typer.Option("--renew", help="Issue a fresh secret id where a file exists already.")]
 Lend = Annotated[
     bool,
@@ -79,6 +85,7 @@ def provision(
     logins: Logins = None,
     renew: Renew = False,
     lend_resealer: Lend = False,
+    destroy_secret_ids: Destroy = [],  # noqa: B006  # typer copies it
     tenant: Tenant = None,
     person: Person = None,
     second_person: SecondPerson = None,
@@ -107,8 +114,10 @@ def provision(
     plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400, wrap_ttl=wrap)
     if logins is not None:
         plan = with_logins(plan, logins)
-    lent = LENT if lend_resealer else ()
-    report = set_up(server, read_token(token_file), plan, out, renew=renew, lent=lent)
+    lent, token = LENT if lend_resealer else (), read_token(token_file)
+    ended = _end(server, token, plan, destroy_secret_ids)
+    report = set_up(server, token, plan, out, renew=renew, lent=lent)
+    report.changed.extend(ended)
     found: dict[str, str] = {}
     if tenant is not None and person is not None and second_person is not None:
         files = credential_files(tenant, admin_file, second_admin_file)
@@ -131,6 +140,19 @@ def read_token(file: Path | None) -> str:
     if not token.strip():
         raise UsageFault("the operator's token is empty")
     return token.strip()
+
+
+def _end(server: "Server", token: str, plan: "Plan", names: list[str]) -> list[str]:
+    """Destroy secret ids; what was done. Raises: UsageFault, KeysError."""
+    from keys.admin import Admin
+    from keys.logins import destroy_secret_ids
+    from keys.policies import IDENTITIES
+
+    if unknown := set(names) - set(IDENTITIES):
+        raise UsageFault(f"--destroy-secret-ids: there is no identity {min(unknown)}")
+    admin = Admin.with_token(server, token)
+    counts = {name: destroy_secret_ids(admin, name, plan) for name in names}
+    return [f"{count} secret ids of {name} destroyed" for name, count in counts.items()]
 
 
 def set_up(
