@@ -7,7 +7,7 @@ from keys.admin import Admin
 from keys.errors import Misconfigured
 from keys.methods import AppRole, Certificate, Identity, Jwt, WrappedAppRole
 from keys.plan import CertLogins, JwtLogins, Plan, Report
-from keys.policies import IDENTITIES, LENT, policy_name
+from keys.policies import IDENTITIES, LENT, PLANES, policy_name
 from keys.transit import checked_name
 
 LENT_FOR = 24 * 3600
@@ -59,7 +59,7 @@ def _issue_secret_id(admin: Admin, plan: Plan, name: str) -> AppRole | WrappedAp
     if found is None:
         raise Misconfigured("no such identity; provision first")
     role_id = found["data"]["role_id"]
-    if plan.wrap_ttl:
+    if plan.wrap_ttl and name in PLANES:  # an operator's command starts too often for what opens once
         wrapped = admin.wrapped(f"{path}/secret-id", seconds=plan.wrap_ttl)
         return WrappedAppRole(role_id, wrapped, plan.approle)
     return AppRole(role_id, admin.post(f"{path}/secret-id")["data"]["secret_id"], plan.approle)

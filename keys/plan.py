@@ -81,7 +81,7 @@ class Plan:
     jwt: JwtLogins | None = None
     cert: CertLogins | None = None
     wrap_ttl: int = 0
-    """Seconds for which a secret id lies in a wrapping that opens once; 0 hands it out in the clear."""
+    """Seconds for which a plane's secret id lies in a wrapping that opens once; 0 hands it out in the clear."""
 
     def __post_init__(self) -> None:
         if set(self.by_jwt) & set(self.by_cert):

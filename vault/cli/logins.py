@@ -35,11 +35,13 @@ class _Logins(msgspec.Struct, forbid_unknown_fields=True):
     cert: _Cert | None = None
 
 
-def with_logins(plan: Plan, path: Path) -> Plan:
+def with_logins(plan: Plan, path: Path | None) -> Plan:
     """The plan with what the file says. Paths of public keys and authority are relative to the file.
 
     Raises: UsageFault, OSError.
     """
+    if path is None:
+        return plan
     try:
         found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _Logins)
     except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:

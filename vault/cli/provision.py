@@ -39,7 +39,7 @@ Wrap = Annotated[
         "--wrap",
         min=0,
         max=86_400,
-        help="Seconds a secret id lies in a wrapping that opens once; 0: no wrapping.",
+        help="Seconds that a plane's secret id lies in a wrapping which opens once.",
     ),
 ]
 Logins = Annotated[
@@ -100,29 +100,40 @@ def provision(
 
     Example: strongroom provision --vault-addr https://vault:8200 --token-file ~/.vault-token --out ids
     """
-    from keys.nodes import Server
-    from keys.plan import Plan
     from keys.policies import LENT
-    from vault.cli.logins import with_logins
 
     if len({one is None for one in (tenant, person, second_person)}) > 1:
         raise UsageFault("--tenant, --person and --second-person belong together")
-    address = vault_addr or os.environ.get("STRONGROOM_VAULT_ADDR") or os.environ.get("VAULT_ADDR")
-    if not address:
-        raise UsageFault("--vault-addr is missing (or STRONGROOM_VAULT_ADDR)")
-    server = Server(address, ca=str(vault_ca) if vault_ca else None, namespace=namespace)
-    plan = Plan(mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400, wrap_ttl=wrap)
-    if logins is not None:
-        plan = with_logins(plan, logins)
-    lent, token = LENT if lend_resealer else (), read_token(token_file)
+    server = _server(vault_addr, vault_ca, namespace)
+    plan = _plan(logins, mount=mount, cidrs=tuple(cidr), secret_id_ttl=secret_id_days * 86_400, wrap_ttl=wrap)
+    token = read_token(token_file)
     ended = _end(server, token, plan, destroy_secret_ids)
-    report = set_up(server, token, plan, out, renew=renew, lent=lent)
+    anew = (*(LENT if lend_resealer else ()), *destroy_secret_ids)
+    report = set_up(server, token, plan, out, renew=renew, anew=anew)
     report.changed.extend(ended)
     found: dict[str, str] = {}
-    if tenant is not None and person is not None and second_person is not None:
+    if tenant and person and second_person:
         files = credential_files(tenant, admin_file, second_admin_file)
         found = _found(_told(server, plan, out), tenant, (person, second_person), files)
     _say(report, found, as_json)
+
+
+def _server(address: str | None, ca: Path | None, namespace: str | None) -> "Server":
+    """Where the key server is. Raises: UsageFault, KeysError."""
+    from keys.nodes import Server
+
+    address = address or os.environ.get("STRONGROOM_VAULT_ADDR") or os.environ.get("VAULT_ADDR")
+    if not address:
+        raise UsageFault("--vault-addr is missing (or STRONGROOM_VAULT_ADDR)")
+    return Server(address, ca=str(ca) if ca else None, namespace=namespace)
+
+
+def _plan(logins: Path | None, **told: Any) -> "Plan":
+    """What was asked for. Raises: UsageFault, OSError."""
+    from keys.plan import Plan
+    from vault.cli.logins import with_logins
+
+    return with_logins(Plan(**told), logins)
 
 
 def read_token(file: Path | None) -> str:
@@ -156,11 +167,11 @@ def _end(server: "Server", token: str, plan: "Plan", names: list[str]) -> list[s
 
 
 def set_up(
-    server: "Server", token: str, plan: "Plan", out: Path, *, renew: bool = False, lent: Sequence[str] = ()
+    server: "Server", token: str, plan: "Plan", out: Path, *, renew: bool = False, anew: Sequence[str] = ()
 ) -> "Report":
     """Bring the key server to the plan and write the identity files that are missing. Raises: KeysError.
 
-    `lent`: identities to issue anew for a job, which nobody has otherwise.
+    `anew`: identities to issue afresh, those that are lent for a job among them.
     """
     from keys.admin import Admin
     from keys.policies import IDENTITIES, LENT
@@ -169,8 +180,8 @@ def set_up(
     admin = Admin.with_token(server, token)
     report = bring_to_plan(admin, plan)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (one for one in IDENTITIES if one not in LENT or one in lent):
-        again = renew or name in lent
+    for name in (one for one in IDENTITIES if one not in LENT or one in anew):
+        again = renew or name in anew
         _identity(admin, name, plan, out / f"{name}.json", report=report, renew=again)
     return report
 
