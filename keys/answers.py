@@ -81,7 +81,7 @@ class Item(msgspec.Struct):
     def rewrapped(self, dek_id: bytes, *, at_least: int) -> WrappedDek | KeysError:
         """The new form of an item that was rewrapped, or why it alone was not.
 
-        A node that has not heard of `at_least` wraps under the version before: Busy.
+        A node that has not heard of `at_least` wraps under the version before: Behind.
         """
         if self.error:
             return error_in(self.error)
@@ -89,7 +89,7 @@ class Item(msgspec.Struct):
             version, _ = versioned(self.ciphertext)
         except Misconfigured as failure:
             return failure
-        return WrappedDek(dek_id, self.ciphertext) if version >= at_least else Busy("standby behind")
+        return WrappedDek(dek_id, self.ciphertext) if version >= at_least else Behind("standby behind")
 
     def _good(self) -> None:
         if self.error:

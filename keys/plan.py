@@ -81,7 +81,7 @@ class Plan:
     jwt: JwtLogins | None = None
     cert: CertLogins | None = None
     wrap_ttl: int = 0
-    """Seconds for which a plane's secret id lies in a wrapping that opens once; 0 hands it out in the clear."""
+    """Seconds for which a plane's secret id lies in a wrapping that opens once; 0 for no wrapping."""
 
     def __post_init__(self) -> None:
         if set(self.by_jwt) & set(self.by_cert):
@@ -99,7 +99,7 @@ class Plan:
 
 
 def _assert_each_its_own(named: Mapping[str, str]) -> None:
-    """Raises: Misconfigured for a name that two share, or an identity that is none or cannot have one."""
+    """Raises: Misconfigured for a name that two share, or an identity that there is not or that is lent."""
     if unknown := set(named) - set(IDENTITIES):
         raise Misconfigured(f"there is no identity {min(unknown)}")
     if lent := set(named) & set(LENT):

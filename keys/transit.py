@@ -37,7 +37,7 @@ from keys.login import Login
 from keys.methods import Identity
 from keys.nodes import Server
 from keys.ring import Hashed, WrappedDek
-from keys.wire import PLAIN, How, Manner
+from keys.wire import ONCE, PLAIN, How, Manner
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - one item of a list
@@ -120,7 +120,7 @@ class Transit:
 
         def some(part: Sequence[WrappedDek], until: float, *, how: How) -> list[WrappedDek | KeysError]:
             inputs = [{"ciphertext": w.wrapped, "context": context_of(tenant, w.dek_id)} for w in part]
-            items = self._batch(path, inputs, until, how=how)
+            items = self._batch(path, inputs, until, manner=Manner(how))
             return [i.rewrapped(w.dek_id, at_least=at_least) for w, i in zip(part, items, strict=True)]
 
         return await self._each(wrapped, some)
@@ -134,7 +134,7 @@ class Transit:
             found = self._login.send("get", path, until=until).read(KeyRead).data.latest_version
             if found > newest:
                 return found
-            self._login.send("post", f"{path}/rotate", b"{}", until=until, how=How.ONCE).good()
+            self._login.send("post", f"{path}/rotate", b"{}", until=until, manner=ONCE).good()
             return newest + 1
 
         return await self._run(once)

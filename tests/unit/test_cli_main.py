@@ -72,7 +72,7 @@ def test_no_option_takes_a_secret():
     secret = re.compile(r"secret|token|password")
     taken = {one for one in options if secret.search(one)}
     files = {"--token-file", "--secret-file", "--second-secret-file"}
-    assert taken == files | {"--passwords", "--secret-id-days", "--token"}
+    assert taken == files | {"--passwords", "--secret-id-days", "--destroy-secret-ids", "--token"}
     assert "--token" not in {p.opts[0] for p in get_command(app).commands["provision"].params}
 
 
