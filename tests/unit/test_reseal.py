@@ -23,6 +23,7 @@ from vault.service.replace import NewVersion
 from vault.service.replace import replace as correct
 from vault.service.search import SearchRequest, search
 from vault.service.tokenize import NewValue, TokenizeRequest, tokenize
+from vault.store.lives import NewState
 from vault.store.schema import blind_index, event, record, resealed, tombstone
 from vault.store.unit import Unit
 
@@ -192,15 +193,20 @@ async def test_a_reindex_killed_at_every_step_loses_no_search(parts, monkeypatch
     assert {"before unwrap", "after reindex", "before commit", "after commit"} <= set(steps)
 
 
-async def test_a_resealed_record_keeps_its_dates(parts):
-    """Token, version, birth, subject and notice stay, so no clock of retention begins anew."""
-    await sealed(parts, 1)
+async def test_a_resealed_record_keeps_its_dates_and_its_state(parts):
+    """Token, version, birth, subject and notice stay, so no clock begins anew; what is archived is sealed too."""
+    [token] = await sealed(parts, 1)
+    async with parts.store.begin() as unit:
+        archived = NewState(token, 1, "archived", "case-1", bytes(16), "2034-03-31", "a law")
+        await parts.office.ledger.lives.put(unit, "acme", [archived])
+        await unit.commit()
     kept = select(record.c.token, record.c.version, record.c.subject, record.c.created_at, record.c.notice)
     async with parts.store.engine.connect() as connection:
         before = (await connection.execute(kept)).all()
     assert (await resealing(parts)).done == 1
     async with parts.store.engine.connect() as connection:
         assert (await connection.execute(kept)).all() == before
+    assert (await parts.store.load("acme", [token]))[token].state == "archived"
 
 
 async def test_what_is_erased_or_replaced_meanwhile_neither_returns_nor_is_lost(parts, monkeypatch):

@@ -36,6 +36,7 @@ from vault.store.schema import (
     record,
     register,
     replaced,
+    resealed,
     tombstone,
 )
 
@@ -163,8 +164,8 @@ class ReturningData(Returning):
             yield page
 
     async def destroyed(self) -> AsyncIterator[list[Key]]:
-        """The DEKs that erasures and corrections destroyed."""
-        for table in (tombstone, replaced):
+        """The DEKs that erasures and corrections destroyed, and those that records had before a reseal."""
+        for table in (tombstone, replaced, resealed):
             async for page in self._pages(select(table.c.tenant, table.c.dek_id).order_by(table.c.tenant)):
                 yield page
 
