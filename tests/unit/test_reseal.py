@@ -194,7 +194,7 @@ async def test_a_reindex_killed_at_every_step_loses_no_search(parts, monkeypatch
 
 
 async def test_a_resealed_record_keeps_its_dates_and_its_state(parts):
-    """Token, version, birth, subject and notice stay, so no clock begins anew; what is archived is sealed too."""
+    """Token, version, birth, subject and notice stay, so no clock begins anew; archived is archived."""
     [token] = await sealed(parts, 1)
     async with parts.store.begin() as unit:
         archived = NewState(token, 1, "archived", "case-1", bytes(16), "2034-03-31", "a law")
