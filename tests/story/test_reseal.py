@@ -21,13 +21,15 @@ from tests.plugins.bridge import bridged
 from tests.plugins.process import ROOT
 from tests.plugins.scene import audit, sequence
 from tests.plugins.world import World
-from vault.cli.checks import Finding, _compare
+from vault.cli.checkup.finding import Finding
+from vault.cli.checkup.records import _compare
 from vault.cli.founding import operator
 from vault.cli.keys.resealing import Asked, _reindex, _reseal
 from vault.errors import Conflict
 from vault.operators import operating
 from vault.policy.load import DEFAULT
 from vault.service.index_retirement import retire
+from vault.service.reopening import Job
 from vault.store.resealing import Resealing
 from vault.store.schema import blind_index, db_clock, record, resealed, tombstone
 
@@ -114,7 +116,7 @@ async def test_records_are_sealed_anew_while_the_vault_serves(world: World, tmp_
     tokens = [token for _ in range(MANY // 100) for token in await world.seal(100)]
     born = select(func.sum(record.c.created_at)).where(record.c.token.in_(tokens[:100]))
     before = await one(world, born)
-    command = ("keys", "reseal", "--tenant", "acme", "--before", "now", "--share", "60", "--json")
+    command = ("keys", "reseal", "--tenant", "acme", "--before", "now", "--person", "Meera Iyer", "--json")
     assert 0 < await kill_in_its_middle(world, *command) < MANY
     done = asyncio.Event()
     traffic = asyncio.create_task(acts(world, tokens[100:], done))
@@ -156,7 +158,8 @@ async def test_the_seal_of_before_is_refused(world: World):
     seal = select(record.c.sealed, record.c.dek_id).where(mine)
     async with world.owner.connect() as connection:
         old = (await connection.execute(seal)).mappings().one()
-    await _reseal(world.settings, Asked("acme", None, None, 100, await one(world, select(db_clock()))))
+    now = await one(world, select(db_clock()))
+    await _reseal(world.settings, Asked("acme", None, "Meera Iyer", before=now))
     await world.erase(await world.seal())  # and with it the old DEKs go
     async with world.owner.connect() as connection:
         new = (await connection.execute(seal)).mappings().one()
@@ -194,15 +197,15 @@ async def test_an_index_key_is_rotated_and_its_old_versions_retired(world: World
     await rotator.aclose()
     assert (await world.tokenize([("email", values[0])])).status_code == 200
     assert await found() == [2, 1, 1, 1]
-    who = operator("acme", "Meera Iyer")
+    job = Job(operator("acme", "Meera Iyer"), "keys", "", "change-118")
     async with operating("rotator", world.settings) as running:
         rows = Resealing(running.plane.data)
         with pytest.raises(Conflict, match="index_rows_left"):
-            await retire(who, "email", running.transit, rows, running.parts, settle=0)
-        written = await _reindex(world.settings, Asked("acme", "email", "change-118", 100))
+            await retire(job, "email", running.transit, rows, running.parts, settle=0)
+        written = await _reindex(world.settings, Asked("acme", "email", "Meera Iyer", "change-118"))
         assert (written.done, written.left, written.failed) == (4, 0, ())
         assert await found() == [2, 1, 1, 1]
-        done = await retire(who, "email", running.transit, rows, running.parts, settle=0)
+        done = await retire(job, "email", running.transit, rows, running.parts, settle=0)
         assert (done.version, done.old_rows, done.rows) == (newest, 0, 5)
     assert await found() == [2, 1, 1, 1]
     assert await one(world, select(func.count()).where(blind_index.c.key_version < newest)) == 0

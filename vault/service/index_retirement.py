@@ -12,11 +12,11 @@ from typing import Protocol
 from keys.answers import KeySettings
 from keys.errors import KeysError
 from vault.errors import Conflict
-from vault.model.ask import Caller
 from vault.service.blind import index_key
 from vault.service.key_work import Step, tell
 from vault.service.parts import Parts
 from vault.service.refusals import from_keys
+from vault.service.reopening import Job
 
 SETTLE = 15.0
 """Seconds in which a list that hashed under an old version has committed or failed."""
@@ -48,25 +48,30 @@ class Retired:
 
 
 async def retire(
-    who: Caller, field_type: str, keys: Retirer, rows: RowCounter, parts: Parts, *, settle: float = SETTLE
+    job: Job, field_type: str, keys: Retirer, rows: RowCounter, parts: Parts, *, settle: float = SETTLE
 ) -> Retired:
     """Raise an index key's minimum to its newest version. Twice does no harm.
 
     Raises: Conflict (`index_rows_left`), Unavailable.
     """
-    key = index_key(who.tenant, field_type)
+    key = index_key(job.tenant, field_type)
     try:
         newest = (await keys.key_settings(key)).latest_version
-        await _none_old(who.tenant, field_type, newest, rows)
+        await _none_old(job.tenant, field_type, newest, rows)
         await asyncio.sleep(settle)
-        await _none_old(who.tenant, field_type, newest, rows)
-        await tell(who, Step("retire", key, {"to_version": newest, "old_rows": 0}), parts)
+        await _none_old(job.tenant, field_type, newest, rows)
+        await tell(
+            job.who,
+            Step("retire", key, {"to_version": newest, "old_rows": 0}),
+            parts,
+            reference=job.reference,
+        )
         await keys.retire_below(key, newest)
     except KeysError as error:
         raise from_keys(error) from None
-    old, every = await _count(who.tenant, field_type, newest, rows)
+    old, every = await _count(job.tenant, field_type, newest, rows)
     counted = {"to_version": newest, "old_rows": old, "rows": every}
-    await tell(who, Step("retired", key, counted), parts)
+    await tell(job.who, Step("retired", key, counted), parts, reference=job.reference)
     return Retired(field_type, newest, old, every)
 
 

@@ -32,6 +32,11 @@ class Tally:
     failed: set[str] = field(default_factory=set)
     """Tokens whose record did not open: an alarm each."""
 
+    @property
+    def seen(self) -> int:
+        """Records that were looked at and are done with."""
+        return self.done + len(self.failed)
+
 
 async def newest(tenant: str, field_type: str, parts: Resealer) -> int:
     """The newest version of a type's index key. Raises: Unavailable."""

@@ -46,6 +46,11 @@ class Tally:
     failed: set[str] = field(default_factory=set)
     """Tokens whose record did not open: an alarm each."""
 
+    @property
+    def seen(self) -> int:
+        """Records that were looked at and are done with."""
+        return self.done + len(self.failed)
+
 
 async def run(job: Job, due: Due, parts: Resealer) -> AsyncIterator[Tally]:
     """Reseal what is due, a page at a time; yields after each, so that whoever drives it can pause.

@@ -1,23 +1,23 @@
 """`strongroom keys reseal` and `keys reindex`: records under new DEKs, index rows under a new key."""
 
 import asyncio
-import getpass
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vault.cli.console import AsJson, aside, print_json, screen
+from vault.cli.console import AsJson, print_json, screen
 from vault.cli.failures import REFUSED, UsageFault
 from vault.cli.keys.named import wanted
+from vault.cli.keys.working import Person, Rate, Reason, checked, progress
 from vault.cli.tenants import service_settings
 
 if TYPE_CHECKING:
     from vault.service.index_retirement import Retired
-    from vault.service.reopening import Job, Resealer
+    from vault.service.parts import Parts
+    from vault.service.reopening import Job
     from vault.settings import Settings
 
 NOW = "now"
@@ -27,12 +27,6 @@ OfType = Annotated[str, typer.Option("--type", help="The field type whose index 
 Before = Annotated[
     str | None,
     typer.Option("--before", metavar="TIME", help="Sealed before then: 2026-11-07T10:00:00Z, or `now`."),
-]
-Reference = Annotated[
-    str | None, typer.Option("--reference", metavar="REF", help="Your reference, for the log.")
-]
-Share = Annotated[
-    int, typer.Option("--share", min=1, max=100, help="Per cent of the time it works; the rest is others'.")
 ]
 Finish = Annotated[
     bool, typer.Option("--finish", help="Retire the key's old versions instead. Needs the identity rotator.")
@@ -45,8 +39,9 @@ class Asked:
 
     tenant: str
     field_type: str | None
-    reference: str | None
-    share: int
+    person: str
+    reason: str | None = None
+    rate: int | None = None
     before: int | None = None
     """µs; None: when the KEK was last rotated."""
 
@@ -65,11 +60,12 @@ class Done:
 
 def reseal(
     *,
+    person: Person,
     tenant: Tenant,
     field_type: Type = None,
     before: Before = None,
-    reference: Reference = None,
-    share: Share = 30,
+    reason: Reason = None,
+    rate: Rate = None,
     as_json: AsJson = False,
 ) -> None:
     """Seal a tenant's living records anew, each under a DEK of its own that is new; no value changes.
@@ -82,9 +78,10 @@ def reseal(
     databases under the role strongroom_resealer. Exit: 0 done, 1 some are left, 3 not available: run it
     again.
 
-    Example: strongroom keys reseal --tenant acme --reference change-118
+    Example: strongroom keys reseal --tenant acme --person "Meera Iyer" --reason change-118
     """
-    asked = Asked(tenant, field_type, reference, share, _time(before))
+    checked(person, reason)
+    asked = Asked(tenant, field_type, person, reason, rate, _time(before))
     done = asyncio.run(_reseal(service_settings(), asked))
     _say(
         done,
@@ -96,11 +93,12 @@ def reseal(
 
 def reindex(
     *,
+    person: Person,
     tenant: Tenant,
     field_type: OfType,
     finish: Finish = False,
-    reference: Reference = None,
-    share: Share = 30,
+    reason: Reason = None,
+    rate: Rate = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a type's blind index anew under its key's newest version; search finds everything throughout.
@@ -112,10 +110,10 @@ def reindex(
     Needs the identity `resealer`, lent for the job, and with --finish `rotator`. Exit: 0 done, 1 some are
     left, 3 not available: run it again.
 
-    Example: strongroom keys reindex --tenant acme --type pan
+    Example: strongroom keys reindex --tenant acme --type pan --person "Meera Iyer"
     """
-    settings = service_settings()
-    asked = Asked(tenant, field_type, reference, share)
+    checked(person, reason)
+    settings, asked = service_settings(), Asked(tenant, field_type, person, reason, rate)
     if finish:
         _say_retired(asyncio.run(_retire(settings, asked)), as_json)
         return
@@ -140,12 +138,11 @@ async def _reseal(settings: "Settings", asked: Asked) -> Done:
         job, due = await _job(asked, verb.VERB, parts), verb.Due(before, asked.field_type)
         left = await parts.resealing.count_due(asked.tenant, before=before, field_type=asked.field_type)
         tally = verb.Tally()
-        with _progress() as progress:
-            bar = progress.add_task(f"reseal {asked.tenant}", total=left)
-            began = time.monotonic()
+        pace = _Pacing(asked.rate)
+        with progress(f"{asked.tenant}: reseal", left, unit="records") as watch:
             async for tally in verb.run(job, due, parts):
-                progress.update(bar, completed=tally.done)
-                began = await _rest(began, asked.share)
+                watch(tally)
+                await pace.after(tally.seen)
         left = await parts.resealing.count_due(asked.tenant, before=before, field_type=asked.field_type)
         old = await parts.resealing.waiting(asked.tenant)
         return Done(tally.done, left, tuple(sorted(tally.failed)), old)
@@ -159,46 +156,50 @@ async def _reindex(settings: "Settings", asked: Asked) -> Done:
     async with resealing(settings) as (parts, _):
         job = await _job(asked, verb.VERB, parts)
         tally = verb.Tally()
-        with _progress() as progress:
-            bar = progress.add_task(
-                f"reindex {field_type}", total=await verb.left(job.tenant, field_type, parts)
-            )
-            began = time.monotonic()
+        pace, total = _Pacing(asked.rate), await verb.left(job.tenant, field_type, parts)
+        with progress(f"{asked.tenant}: reindex {field_type}", total, unit="rows") as watch:
             async for tally in verb.run(job, field_type, parts):
-                progress.update(bar, completed=tally.done)
-                began = await _rest(began, asked.share)
+                watch(tally)
+                await pace.after(tally.seen)
         left = await verb.left(job.tenant, field_type, parts)
         return Done(tally.done, left, tuple(sorted(tally.failed)), stray=tally.stray)
 
 
 async def _retire(settings: "Settings", asked: Asked) -> "Retired":
-    from vault.cli.founding import operator
     from vault.operators import operating
     from vault.service.index_retirement import retire
+    from vault.service.key_work import VERB
     from vault.store.resealing import Resealing
 
     async with operating("rotator", settings) as running:
-        wanted(await running.parts.registers.tenants(), asked.tenant)
-        who, rows = operator(asked.tenant, getpass.getuser()), Resealing(running.plane.data)
-        return await retire(who, asked.field_type or "", running.transit, rows, running.parts)
+        job, rows = await _job(asked, VERB, running.parts), Resealing(running.plane.data)
+        return await retire(job, asked.field_type or "", running.transit, rows, running.parts)
 
 
-async def _job(asked: Asked, verb: str, parts: "Resealer") -> "Job":
-    """Raises: CommandError for a tenant there is not, BadRequest for a reference that is none."""
+async def _job(asked: Asked, verb: str, parts: "Parts") -> "Job":
+    """Raises: CommandError for a tenant there is not."""
     from vault.cli.founding import operator
-    from vault.service.key_work import check_reference
     from vault.service.reopening import Job
 
-    check_reference(asked.reference)
     wanted(await parts.registers.tenants(), asked.tenant)
     policy = (await parts.registers.of(asked.tenant)).policy
-    return Job(operator(asked.tenant, getpass.getuser()), verb, policy.hash, asked.reference)
+    return Job(operator(asked.tenant, asked.person), verb, policy.hash, asked.reason)
 
 
-async def _rest(began: float, share: int) -> float:
-    """Leave the machine to others for as long as the share says; answers when work goes on."""
-    await asyncio.sleep((time.monotonic() - began) * (100 - share) / share)
-    return time.monotonic()
+class _Pacing:
+    """Leaves the machines to those who wait, a page at a time."""
+
+    def __init__(self, rate: int | None) -> None:
+        from vault.service.pace import Pace
+
+        self._pace = Pace(clock=time.monotonic, rate=rate)
+        self._began, self._seen = time.monotonic(), 0
+
+    async def after(self, seen: int) -> None:
+        """A page ended, with `seen` items in all: pause as long as is due."""
+        items, self._seen = seen - self._seen, seen
+        await self._pace.after("page", time.monotonic() - self._began, items=items)
+        self._began = time.monotonic()
 
 
 def _time(text: str | None) -> int | None:
@@ -214,11 +215,6 @@ def _time(text: str | None) -> int | None:
     if told.tzinfo is None:
         raise UsageFault("--before needs its zone: 2026-11-07T10:00:00Z or …+05:30")
     return int(told.astimezone(UTC).timestamp() * 1_000_000)
-
-
-def _progress() -> Progress:
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("remaining"), TimeRemainingColumn())
-    return Progress(TextColumn("{task.description}"), *columns, console=aside(), transient=True)
 
 
 def _say(done: Done, as_json: bool, *lines: str) -> None:

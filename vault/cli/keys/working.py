@@ -14,7 +14,15 @@ from vault.cli.console import aside
 from vault.cli.failures import UsageFault
 
 if TYPE_CHECKING:
-    from vault.service.rewrap import Tally
+    from typing import Protocol
+
+    class Seen(Protocol):
+        """How far some work is."""
+
+        @property
+        def seen(self) -> int:
+            """Items that were looked at."""
+
 
 Person = Annotated[str, typer.Option("--person", help="Who is doing this, by name: it goes into the log.")]
 Reason = Annotated[
@@ -38,36 +46,40 @@ def checked(person: str, reason: str | None) -> None:
 
 
 @contextmanager
-def progress(name: str, total: int) -> Iterator[Callable[["Tally"], None]]:
+def progress(name: str, total: int, *, unit: str = "DEKs") -> Iterator[Callable[["Seen"], None]]:
     """A bar with rate and remaining time; plain lines on standard error where that is no terminal."""
     console = aside()
     if not console.is_terminal:
-        yield _lines(name, total)
+        yield _lines(name, total, unit)
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), Remaining()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(unit), Remaining()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=total)
         yield lambda tally: bar.update(task, completed=tally.seen, total=max(total, tally.seen))
 
 
-def _lines(name: str, total: int) -> Callable[["Tally"], None]:
+def _lines(name: str, total: int, unit: str) -> Callable[["Seen"], None]:
     begun = last = time.monotonic()
 
-    def tell(tally: "Tally") -> None:
+    def tell(tally: "Seen") -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < LINE_SECONDS:
             return
         last, rate = now, tally.seen / (now - begun)
         left = max(0, total - tally.seen) / rate if rate else 0
-        line = f"{name}: {tally.seen:,} of {total:,}, {rate:,.0f} DEKs/s, {left:,.0f} s left"
+        line = f"{name}: {tally.seen:,} of {total:,}, {rate:,.0f} {unit}/s, {left:,.0f} s left"
         aside().print(line, markup=False)
 
     return tell
 
 
 class _Rate(ProgressColumn):
-    """DEKs a second."""
+    """Items a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} DEKs/s" if task.speed else "")
+        return Text(f"{task.speed:,.0f} {self._unit}/s" if task.speed else "")
