@@ -20,6 +20,7 @@ from vault.api.audit import AuditApi
 from vault.api.control import ControlApi
 from vault.api.disclosing import DisclosingApi
 from vault.api.export import ExportApi
+from vault.api.freezes import FreezesApi
 from vault.api.ingest import IngestApi
 from vault.api.log import LogApi
 from vault.api.operation import Endpoints
@@ -59,6 +60,7 @@ from vault.service.tree import Tree
 from vault.service.verified_lists import ListVerifier
 from vault.settings import SEQUENCER, Settings
 from vault.store.backlog import Backlog
+from vault.store.freezes import Freezes
 from vault.store.ledger import Ledger
 from vault.store.log import LogStore
 from vault.store.proposals import Proposals, RecentLists
@@ -253,6 +255,7 @@ def _control(plane: Base, settings: Settings) -> Running:
     apis = {
         "control": api,
         "proposals": ProposalsApi(plane.authenticator, control),
+        "freezes": FreezesApi(plane.authenticator, control),
         "rules": RulesApi(plane.authenticator, control),
     }
     return Running(plane, apis, start, stop, plane.ready)
@@ -284,6 +287,7 @@ def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> 
         hasher=verifier,
         log=parts.log,
         proposed=_proposed(plane),
+        freezes=Freezes(plane.data),
         announce=plane.announcer.announce,
         now=parts.now,
         random=parts.random,

@@ -27,6 +27,7 @@ decisions = Counter(
 pool_level = Gauge(
     "strongroom_dek_pool_level", "DEKs ready, for the tenant with the fewest.", registry=registry
 )
+freezes = Counter("strongroom_freezes_total", "Credentials frozen.", ["cause"], registry=registry)
 alarms = Counter("strongroom_alarms_total", "What must wake someone.", ["code"], registry=registry)
 failed_logins = Counter(
     "strongroom_failed_authentications_total", "Authentications that failed.", registry=registry

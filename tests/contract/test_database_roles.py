@@ -125,7 +125,7 @@ def _columns(table: str, *names: str) -> set[str]:
 
 
 PLANE = {"INSERT event", "INSERT event.sealed", "INSERT signed_list", "INSERT worker"} | _every(
-    "register", "standing", "restoration"
+    "register", "standing", "restoration", "credential_freeze", "credential_thaw"
 )
 STANDING = _every("record_state", "subject_fact", "consent")
 PROMISES = STANDING | _every(
@@ -135,6 +135,7 @@ ACTS = ("notice", "consent", "subject_fact", "record_state", "hold", "hold_lifte
         "erasure_notice")  # fmt: skip
 LOG = _every("leaf", "node", "checkpoint", "cosignature", "list_refusal", "events_dropped")
 FENCED = {"INSERT kek_fence", "UPDATE kek_fence.held"} | _columns("kek_fence", "tenant", "min_version")
+SPENT = ("hour", "hour_subjects", "day", "day_subjects", "minute", "minute_values")
 MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_ingest"): PLANE
     | {"INSERT record", "INSERT blind_index", "INSERT blind_index.key_version", "INSERT idempotency"}
@@ -142,7 +143,10 @@ MAY: dict[tuple[str, str], set[str]] = {
     | _columns("notice", "tenant", "version", "language"),
     ("data", "strongroom_reveal"): PLANE
     | PROMISES
-    | {"INSERT disclosure"}
+    | {"INSERT disclosure", "INSERT credential_freeze", "INSERT spent", "INSERT spent_subject"}
+    | {f"UPDATE spent.{name}" for name in SPENT}
+    | {"UPDATE spent_subject.hour", "UPDATE spent_subject.day"}
+    | _every("spent", "spent_subject", "honey")
     | _every("record", "tombstone", "blind_index", "event", "signed_list", "worker")
     | _columns("leaf", "tenant", "idx", "list_id", "position")
     | _columns("checkpoint", "tenant", "size", "signed_at")
@@ -150,7 +154,13 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_office"): PLANE
     | {"DELETE record", "DELETE blind_index", "INSERT tombstone", "UPDATE tombstone.key_destroyed_at"}
     | {"INSERT record", "INSERT record.version", "INSERT replaced", "UPDATE replaced.key_destroyed_at"}
-    | {"INSERT blind_index", "INSERT blind_index.key_version", "UPDATE resealed.key_destroyed_at"}
+    | {
+        "INSERT blind_index",
+        "INSERT honey",
+        "INSERT blind_index.key_version",
+        "UPDATE resealed.key_destroyed_at",
+    }
+    | _every("honey")
     | {f"INSERT {table}" for table in ACTS}
     | _columns("resealed", "tenant", "token", "dek_id", "key_destroyed_at")
     | PROMISES
@@ -165,7 +175,7 @@ MAY: dict[tuple[str, str], set[str]] = {
     ("data", "strongroom_control"): PLANE
     | {"INSERT register", "INSERT credential_secret", "INSERT used_jti", "INSERT standing"}
     | {f"UPDATE standing.{name}" for name in ("seq", "document", "signature", "key_version")}
-    | {"INSERT proposal", "INSERT proposal_end"}
+    | {"INSERT proposal", "INSERT proposal_end", "INSERT credential_thaw"}
     | _every("credential_secret", "proposal", "proposal_end", "event", "signed_list", "worker"),
     ("data", "strongroom_audit"): PLANE | LOG | _every("event", "signed_list", "worker"),
     ("data", "strongroom_sequencer"): LOG

@@ -36,8 +36,10 @@ from vault.service.tokens import PER_ADDRESS, PER_CLIENT, Desk
 from vault.service.verified_lists import ListVerifier
 from vault.store.events import StoredEvent
 from vault.store.failures import Clash
+from vault.store.freezes import Freeze
 from vault.store.proposals import ProposalEnd, StoredProposal
 from vault.store.sequencing import StoredEntry, StoredList, StoredWorker
+from vault.store.unit import Thaw
 
 ISSUER = "https://vault.example.in"
 ENDPOINT = f"{ISSUER}/oauth2/token"
@@ -86,6 +88,8 @@ class FakeAuthorityStore:
         self.ends: dict[tuple[str, bytes], ProposalEnd] = {}
         self.workers: dict[bytes, StoredWorker] = {}
         self.rivals: deque[Callable[[], Awaitable[object]]] = deque()
+        self.held: dict[str, frozenset[str]] = {}
+        self.thaws: list[Thaw] = []
         self.down: ServiceError | None = None
         self.delay = 0.0
         self.reads = 0
@@ -100,6 +104,10 @@ class FakeAuthorityStore:
         if self.delay:
             await asyncio.sleep(self.delay)
         return latest
+
+    async def frozen(self) -> Mapping[str, frozenset[str]]:
+        self._check()
+        return self.held
 
     async def read(self, tenant: str, version: int) -> StoredRegister | None:
         self.reads += 1
@@ -187,6 +195,19 @@ def _row(signed: SignedList) -> StoredList:
     )  # fmt: skip
 
 
+class FakeFreezes:
+    """Freezes as rows that a test adds."""
+
+    def __init__(self, store: FakeAuthorityStore) -> None:
+        self._store = store
+        self.rows: list[Freeze] = []
+
+    async def open(self, tenant: str) -> list[Freeze]:
+        lifted = {one.freeze_id for one in self._store.thaws}
+        mine = [one for one in self.rows if one.credential.startswith(f"{tenant}.")]
+        return [one for one in mine if one.freeze_id not in lifted]
+
+
 class FakeAuthorityUnit:
     """All or nothing, like a transaction; a taken primary key is a Clash."""
 
@@ -197,6 +218,7 @@ class FakeAuthorityUnit:
         self._lists: list[SignedList] = []
         self._proposals: dict[tuple[str, bytes], StoredProposal] = {}
         self._ends: dict[tuple[str, bytes], ProposalEnd] = {}
+        self._thaws: list[Thaw] = []
 
     async def __aenter__(self) -> Self:
         self._store._check()
@@ -226,6 +248,9 @@ class FakeAuthorityUnit:
             raise Clash
         self._ends[tenant, end.proposal_id] = end
 
+    async def lift_freezes(self, tenant: str, thaws: Sequence[Thaw]) -> None:
+        self._thaws += thaws
+
     async def add_list(self, signed: SignedList) -> None:
         self._lists.append(signed)
 
@@ -236,6 +261,7 @@ class FakeAuthorityUnit:
         self._store.written += self._lists
         self._store.proposals |= self._proposals
         self._store.ends |= self._ends
+        self._store.thaws += self._thaws
 
 
 class World:
@@ -257,7 +283,8 @@ class World:
         self.control = Control(
             proposed=Proposed(self.store, Provenance(self.store, verifier), alarm=self.alarm),
             registers=self.registers, store=self.store, signer=self.ring, hasher=self.hasher, log=log,
-            index_keys=self.ring, announce=self.announce, now=self.clock.now, random=self.random,
+            freezes=FakeFreezes(self.store), index_keys=self.ring, announce=self.announce,
+            now=self.clock.now, random=self.random,
         )  # fmt: skip
         self.desk = self.new_desk()
 

@@ -19,7 +19,7 @@ from vault.store.events import Filter, Page
 
 MOST_EVENTS = 1000
 _UNGRANTED = (
-    "authenticate", "log_retention", "log_keys", "keys", "backup", "restore", "reseal", "reindex",
+    "authenticate", "freeze", "log_retention", "log_keys", "keys", "backup", "restore", "reseal", "reindex",
 )  # fmt: skip
 _VERBS = frozenset(PLANES) - {"events_sealed"} | set(_UNGRANTED)
 

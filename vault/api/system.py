@@ -15,7 +15,7 @@ from keys.errors import KeysError
 from vault import metrics
 from vault.api import edge
 from vault.api.control import policy_document
-from vault.errors import NotFound, ServiceError, Unauthenticated
+from vault.errors import Forbidden, NotFound, ServiceError, Unauthenticated
 from vault.fields.rule import FieldType
 from vault.model.names import FIELD_TYPE
 from vault.service.authenticate import Authenticator
@@ -100,6 +100,8 @@ class SystemApi:
             except Unauthenticated as error:
                 refusal = error
                 continue
+            if caller.frozen:
+                raise Forbidden("credential_frozen")
             return await registers.of(caller.tenant)
         raise refusal
 

@@ -21,6 +21,7 @@ Person = Annotated[str, typer.Option(help="The human answerable for it.")]
 Grants = Annotated[list[str], typer.Option("--grant", help=_GRANT)]
 GivenGrants = Annotated[list[str], typer.Argument(help=_GRANT)]
 Expires = Annotated[str | None, typer.Option(help="When it ends, such as 2027-01-31T00:00:00Z.")]
+Reason = Annotated[str, typer.Option(help="Why, in one line of plain words without personal data.")]
 PublicKey = Annotated[
     str | None, typer.Option("--public-key", help="x of an Ed25519 JWK: authenticate by private_key_jwt.")
 ]
@@ -112,6 +113,33 @@ def rotate(
     """
     assert_new(secret_file)
     _change(name, "rotate", {"public_key": public_key} if public_key else {}, as_json, secret_file)
+
+
+@app.command()
+def frozen(as_json: AsJson = False) -> None:
+    """List the credentials that are frozen, and why. Exit 0 also when there are none.
+
+    Example: strongroom credentials frozen
+    """
+    with Api(access.find()) as api:
+        found = api.get("/v1/freezes", plane=PLANE)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (one["credential"], one["person"], one["cause"], one["frozen"][:19], one["event"])
+        for one in found["freezes"]
+    ]
+    print_table(("credential", "person", "cause", "frozen", "event"), rows)
+
+
+@app.command()
+def unfreeze(name: Name, reason: Reason, as_json: AsJson = False) -> None:
+    """Let a frozen credential be used again. Another person than its own does so, after looking at it.
+
+    Example: strongroom credentials unfreeze payouts --reason "An honest payout; the budget was raised"
+    """
+    _change(name, "unfreeze", {"reason": reason}, as_json)
 
 
 def _change(

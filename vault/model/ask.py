@@ -67,6 +67,8 @@ class Caller:
     auth_method: str
     address: str
     request_id: str
+    frozen: bool = False
+    """A person must look at it first: it has a name and no right."""
 
     def may(self, verb: str, *, purpose: str | None = None) -> tuple[Grant, ...]:
         """The grants that cover `verb` for `purpose`; empty when there is none."""

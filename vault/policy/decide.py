@@ -11,6 +11,8 @@ from vault.policy.rules import FORMS, MONEY, Policy
 
 def granted(ask: Ask) -> Decision:
     """Whether the caller holds a grant for the verb, purpose and class. Needs no lookup and no policy."""
+    if ask.caller.frozen:
+        return Denied("credential_frozen", "this credential is frozen until a person lifts that")
     if ask.verb in PURPOSEFUL and not ask.purpose:
         return Denied("purpose_required", f"{ask.verb} names its purpose")
     held = [grant for grant in ask.caller.grants if grant.verb == ask.verb]

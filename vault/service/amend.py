@@ -23,7 +23,9 @@ from vault.service.client_secrets import SecretVerifier
 from vault.service.proposed import Proposed
 from vault.service.registers import Authority, Registers
 from vault.store.failures import Clash
+from vault.store.freezes import Freeze
 from vault.store.proposals import ProposalEnd, StoredProposal
+from vault.store.unit import Thaw
 
 ATTEMPTS = 3
 
@@ -47,6 +49,8 @@ class AuthorityUnit(Protocol):
 
     async def end_proposal(self, tenant: str, end: ProposalEnd, *, event_id: bytes) -> None: ...
 
+    async def lift_freezes(self, tenant: str, thaws: Sequence[Thaw]) -> None: ...
+
     async def add_list(self, signed: SignedList) -> None: ...
 
     async def commit(self) -> None: ...
@@ -66,6 +70,11 @@ class IndexKeys(Protocol):
         """How a key is set up. Raises: Misconfigured when there is none; KeysError."""
 
 
+class FreezeStore(Protocol):
+    async def open(self, tenant: str) -> list[Freeze]:
+        """The freezes that nobody has lifted. Raises: Unavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """What changing authority works with."""
@@ -78,6 +87,7 @@ class Control:
     log: LogWriter
     proposed: Proposed
     """The changes that wait for a second person."""
+    freezes: FreezeStore
     announce: Callable[[], Awaitable[object]]
     """Vouch for the latest registers."""
     now: Callable[[], int]

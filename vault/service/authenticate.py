@@ -39,7 +39,8 @@ class Authenticator:
     async def authenticate(self, authorization: str | None, *, address: str, request_id: str) -> Caller:
         """Name the caller and the rights he has on this plane now.
 
-        A token for another plane names its bearer and gives no right: so the attempt is on record by name.
+        A token for another plane, or of a frozen credential, names its bearer and gives no right: so the
+        attempt is on record by name.
         Raises: Unauthenticated (`unauthenticated`, `invalid_token`, `token_expired`,
         `credential_inactive`); Unavailable when the register cannot be established.
         """
@@ -47,7 +48,7 @@ class Authenticator:
         try:
             claims = await self._claims(_bearer(authorization))
             credential = claims.sub
-            entry = await self._entry(claims)
+            entry, frozen = await self._entry(claims)
         except Unauthenticated:
             self._failed.count(credential, address, now=self._now())
             raise
@@ -55,10 +56,11 @@ class Authenticator:
             tenant=claims.tenant,
             credential=entry.id,
             person=entry.person,
-            grants=self._grants(entry, claims),
+            grants=() if frozen else self._grants(entry, claims),
             auth_method=claims.auth_method,
             address=address,
             request_id=request_id,
+            frozen=frozen,
         )
 
     def _grants(self, entry: CredentialEntry, claims: Claims) -> tuple[Grant, ...]:
@@ -94,8 +96,11 @@ class Authenticator:
         if len(self._verified) > REMEMBERED:
             self._verified.popitem(last=False)
 
-    async def _entry(self, claims: Claims) -> CredentialEntry:
-        """The credential as the register has it now. Raises: Unauthenticated, Unavailable."""
+    async def _entry(self, claims: Claims) -> tuple[CredentialEntry, bool]:
+        """The credential as the register has it now, and whether it is frozen.
+
+        Raises: Unauthenticated, Unavailable.
+        """
         try:
             # A database that was set back to before the token was issued is not believed.
             authority = await self._registers.of(claims.tenant, at_least=claims.reg)
@@ -104,7 +109,7 @@ class Authenticator:
         entry = authority.entries.get(claims.sub)
         if entry is None or entry.epoch != claims.epoch or not entry.usable(self._now()):
             raise Unauthenticated("credential_inactive")
-        return entry
+        return entry, authority.is_frozen(entry)
 
 
 def _bearer(authorization: str | None) -> str:

@@ -8,11 +8,13 @@ import orjson
 from vault.errors import RecordTampered, ServiceError
 from vault.fields.catalogue import Catalogue
 from vault.fields.rule import FieldType
+from vault.log.event import Draft
 from vault.model.ask import Ask, Caller, Form
 from vault.model.secret import Secret
 from vault.policy.rules import Policy
 from vault.service.asked import Item, asked, draft, look_up
 from vault.service.catalogue import catalogue
+from vault.service.guarded import Trace, record_guarded
 from vault.service.opening import (
     Answer,
     Mode,
@@ -26,7 +28,7 @@ from vault.service.opening import (
     wrapped_keys,
 )
 from vault.service.parts import Reveal
-from vault.service.record import record
+from vault.service.spending import Claim, claim, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,13 @@ async def detokenize(
     for request, group in zip(requests, groups, strict=True):
         withhold(request.mode, group)
     wrapped = await wrapped_keys(tenant, items, parts)
-    batch = await _record(tenant, items, policy, parts)  # durable when this returns, else nothing is opened
+    claims = [
+        claim(request.caller, request.purpose, request.mode, group)
+        for request, group in zip(requests, groups, strict=True)
+    ]
+    batch = await _record(
+        tenant, groups, claims, policy, parts
+    )  # durable when this returns, else nothing opens
     await open_all(tenant, items, wrapped, parts, batch=batch)
     await look_again(tenant, items, policy, parts)
     _mask(items, fields)
@@ -75,9 +83,18 @@ def _asked(request: DetokenizeRequest, fields: Catalogue) -> list[Item]:
     return [asked(template, token, fields) for token in request.tokens]
 
 
-async def _record(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> str:
-    """Commit one event for each item, allowed or denied; answer the list's id."""
-    signed = await record(tenant, [draft(item, policy, form=item.ask.form) for item in items], parts)
+async def _record(
+    tenant: str, groups: Sequence[Sequence[Item]], claims: Sequence[Claim], policy: Policy, parts: Reveal
+) -> str:
+    """Commit one event for each item, allowed or denied, within the budgets; answer the list's id."""
+    items = [item for group in groups for item in group]
+
+    def draw() -> list[Draft]:
+        for one, group in zip(claims, groups, strict=True):
+            settle(one, group)
+        return [draft(item, policy, form=item.ask.form) for item in items]
+
+    signed = await record_guarded(tenant, Trace(claims, draw), policy, parts)
     return traced(items, signed)
 
 

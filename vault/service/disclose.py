@@ -14,6 +14,7 @@ from vault.cases.documents import BadDocument
 from vault.cases.machine import Case
 from vault.errors import ServiceError
 from vault.fields.catalogue import Catalogue
+from vault.log.event import Draft
 from vault.log.lists import SignedList
 from vault.model.ask import Ask, Caller, Decision, Denied
 from vault.model.names import show_id
@@ -21,6 +22,7 @@ from vault.policy.rules import Policy
 from vault.service import case_acts
 from vault.service.asked import Item, asked, draft, look_up
 from vault.service.catalogue import catalogue
+from vault.service.guarded import Trace, record_guarded
 from vault.service.opening import (
     Answer,
     Mode,
@@ -35,8 +37,8 @@ from vault.service.opening import (
 )
 from vault.service.parts import Reveal
 from vault.service.recipients import OnFile, on_file
-from vault.service.record import record
 from vault.service.registers import Authority
+from vault.service.spending import Claim, claim, settle
 from vault.store.recipients import Disclosure
 from vault.store.records import Stored
 from vault.store.unit import Unit
@@ -82,7 +84,13 @@ async def disclose(
         _decide(request, group, files)
         withhold(request.mode, group)
     wrapped = await wrapped_keys(tenant, items, parts)
-    batch = await _record(tenant, items, policy, parts)  # durable when this returns, else nothing is opened
+    claims = [
+        claim(request.caller, VERB, request.mode, group)
+        for request, group in zip(requests, groups, strict=True)
+    ]
+    batch = await _record(
+        tenant, groups, claims, policy, parts
+    )  # durable when this returns, else nothing opens
     await open_all(tenant, items, wrapped, parts, batch=batch)
     await look_again(tenant, items, policy, parts)
     for request, group in zip(requests, groups, strict=True):
@@ -161,18 +169,26 @@ def _confidential(case: Case | None) -> tuple[str, ...]:
     return order.tokens if order.sealed else ()
 
 
-async def _record(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> str:
+async def _record(
+    tenant: str, groups: Sequence[Sequence[Item]], claims: Sequence[Claim], policy: Policy, parts: Reveal
+) -> str:
     """Commit one event for each item and, beside it, what is about to be given; answer the list's id."""
+    items = [item for group in groups for item in group]
+
+    def draw() -> list[Draft]:
+        for one, group in zip(claims, groups, strict=True):
+            settle(one, group)
+        return [draft(item, policy) for item in items]
 
     async def deed(unit: Unit, signed: SignedList) -> None:
         given = [
             _given(item, item.stored, event.event_id)
-            for item, event in zip(items, signed.events, strict=True)
+            for item, event in zip(items, signed.events[: len(items)], strict=True)
             if item.allowed and not item.withheld and item.stored is not None
         ]
         await parts.ledger.disclosures.add(unit, tenant, given)
 
-    signed = await record(tenant, [draft(item, policy) for item in items], parts, deed)
+    signed = await record_guarded(tenant, Trace(claims, draw, deed), policy, parts)
     return traced(items, signed)
 
 

@@ -24,12 +24,14 @@ from vault.service.case_acts import Known, find
 from vault.service.catalogue import catalogue
 from vault.service.export_document import Copy, Made, document, without_value
 from vault.service.export_page import page
+from vault.service.guarded import Trace, record_guarded
 from vault.service.opening import look_again, open_all, record_failures, traced, wrapped_keys
 from vault.service.parts import Reveal
 from vault.service.passphrase import AgeFile
 from vault.service.provenance import Provenance
 from vault.service.record import record
 from vault.service.refusals import problem
+from vault.service.spending import claim, settle
 
 VERB = "export"
 MOST = 1_000
@@ -85,8 +87,8 @@ class _Work:
 async def export(request: ExportRequest, parts: Copying) -> Exported:
     """Make a copy of everything about one subject.
 
-    Raises: Forbidden (`no_grant`, `two_persons_required`), NotFound (`case_not_found`), TooLarge, Conflict,
-    Unavailable.
+    Raises: Forbidden (`no_grant`, `two_persons_required`, `budget_exceeded`, `outside_hours`),
+    NotFound (`case_not_found`), TooLarge, Conflict, Unavailable.
     """
     reveal, tenant = parts.reveal, request.caller.tenant
     await reveal.bound.assert_near(tenant)
@@ -205,8 +207,18 @@ async def _trace(work: _Work, parts: Copying) -> str:
     detail["encrypted"] = "yes" if request.passphrase is not None else "no"
     if work.case is not None:
         detail["case"] = work.case.name
-    drafts = [_draft(work, "allow", VERB, **detail), *(draft(item, work.policy) for item in work.items)]
-    signed = await record(request.caller.tenant, drafts, parts.reveal)
+    claimed = claim(request.caller, VERB, "all", work.items)
+
+    def draw() -> list[Draft]:
+        settle(claimed, work.items)
+        denied = claimed.denied
+        whole = _draft(work, "deny", denied.code) if denied else _draft(work, "allow", VERB, **detail)
+        return [whole, *(draft(item, work.policy) for item in work.items)]
+
+    trace = Trace([claimed], draw)
+    signed = await record_guarded(request.caller.tenant, trace, work.policy, parts.reveal)
+    if claimed.denied is not None:
+        raise problem(claimed.denied)
     work.receipt = signed.receipt(signed.events[0])
     return traced(work.items, signed, first=1)
 

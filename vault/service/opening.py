@@ -67,7 +67,7 @@ async def wrapped_keys(tenant: str, items: Sequence[Item], parts: Reveal) -> Map
 
 def traced(items: Sequence[Item], signed: SignedList, *, first: int = 0) -> str:
     """Give each item its event, the items' events beginning at `first`; answer the list's id."""
-    for item, event in zip(items, signed.events[first:], strict=True):
+    for item, event in zip(items, signed.events[first : first + len(items)], strict=True):
         item.event_id, item.receipt = event.event_id, signed.receipt(event)
     return show_id("lst", signed.heading.list_id)
 

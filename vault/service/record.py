@@ -20,9 +20,24 @@ async def record(
 
     Durable when this returns. Raises: Unavailable, OutcomeUnknown, and as the deed.
     """
-    lane = parts.log.lane(tenant)
-    signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
+
+    async def draw(_: Unit) -> Sequence[Draft]:
+        return drafts
+
+    return await record_drawn(tenant, draw, parts, deed)
+
+
+async def record_drawn(
+    tenant: str,
+    draw: Callable[[Unit], Awaitable[Sequence[Draft]]],
+    parts: Parts,
+    deed: Callable[[Unit, SignedList], Awaitable[None]] | None = None,
+) -> SignedList:
+    """The same for events that the transaction itself decides. Raises: as `record`, and as `draw`."""
     async with parts.store.begin() as unit:
+        drafts = await draw(unit)
+        lane = parts.log.lane(tenant)
+        signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
         if deed is not None:
             await deed(unit, signed)
         await unit.add_list(signed)

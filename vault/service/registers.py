@@ -6,13 +6,14 @@ Trusts the `authority` key and nothing that the database says by itself. When it
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 
 from vault.errors import NotFound, ServiceError, Unavailable
+from vault.model.ask import PLANES
 from vault.model.register import (
     DOMAIN,
     CredentialEntry,
@@ -38,10 +39,13 @@ PATIENCE = 1.0
 
 
 class RegisterStore(Protocol):
-    """The append-only table of registers. Both methods may raise Unavailable."""
+    """The append-only table of registers, and who is frozen. Every method may raise Unavailable."""
 
     async def latest_versions(self) -> Mapping[str, int]:
         """The highest version of each tenant there is, read from the primary."""
+
+    async def frozen(self) -> Mapping[str, frozenset[str]]:
+        """{tenant: the credentials that are frozen}, read from the primary."""
 
     async def read(self, tenant: str, version: int) -> StoredRegister | None:
         """One row."""
@@ -58,11 +62,18 @@ class Authority:
     register: Register
     policy: Policy
     retention: Retention
+    frozen: frozenset[str] = frozenset()
+    """Credentials that somebody froze."""
     entries: Mapping[str, CredentialEntry] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         entries = MappingProxyType({entry.id: entry for entry in self.register.credentials})
         object.__setattr__(self, "entries", entries)
+
+    def is_frozen(self, entry: CredentialEntry) -> bool:
+        """Whether a credential may do nothing. Only those with a right of the reveal plane can be frozen:
+        whoever takes that plane over could else freeze the persons who lift it."""
+        return entry.id in self.frozen and any(PLANES[grant.verb] == "reveal" for grant in entry.grants)
 
 
 def authority_of(register: Register) -> Authority:
@@ -92,6 +103,7 @@ class Registers:
         self._clock = clock
         self._alarm = alarm
         self._versions: Mapping[str, int] = {}
+        self._frozen: Mapping[str, frozenset[str]] = {}
         self._looked = float("-inf")
         self._generation = 0
         self._look: asyncio.Task[bool] | None = None
@@ -111,7 +123,7 @@ class Registers:
             authority = await self._latest(tenant)
         if authority.register.version < at_least:
             raise self._tampered(tenant, authority.register.version)
-        return authority
+        return self._with_frozen(tenant, authority)
 
     async def policy(self, tenant: str) -> Policy:
         """The policy of `tenant` now. Raises: as `of`."""
@@ -154,16 +166,27 @@ class Registers:
         try:
             async with asyncio.timeout(self._patience):
                 versions = await self._store.latest_versions()
+                frozen = await self._store.frozen()
         except (ServiceError, TimeoutError):
             return False
         else:
             if generation == self._generation:
                 # Dated from before the question: its answer may be as old as that.
-                self._versions, self._looked = versions, started
+                self._versions, self._frozen, self._looked = versions, frozen, started
             return True
         finally:
             if generation == self._generation:
                 self._look = None
+
+    def _with_frozen(self, tenant: str, authority: Authority) -> Authority:
+        """The authority with who is frozen as of the last look; a new object only when that changed."""
+        frozen = self._frozen.get(tenant, frozenset())
+        if authority.frozen == frozen:
+            return authority
+        authority = replace(authority, frozen=frozen)
+        if self._authorities.get(tenant, authority).register is authority.register:
+            self._authorities[tenant] = authority
+        return authority
 
     def _current(self, tenant: str) -> Authority | None:
         """What we hold, if it is the latest; None when a later one is to be read."""

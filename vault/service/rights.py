@@ -37,7 +37,8 @@ def _current(request: Q, authority: Authority, now: int) -> Q:
     held = request.caller.grants
     entry = authority.entries.get(request.caller.credential)
     usable = entry is not None and entry.usable(now)
-    left = tuple(grant for grant in held if usable and entry is not None and grant in entry.grants)
-    if left == held:
+    frozen = entry is not None and authority.is_frozen(entry)
+    left = tuple(g for g in held if usable and not frozen and entry is not None and g in entry.grants)
+    if left == held and not frozen:
         return request
-    return replace(request, caller=replace(request.caller, grants=left))  # type: ignore[type-var]  # all are dataclasses
+    return replace(request, caller=replace(request.caller, grants=left, frozen=frozen))  # type: ignore[type-var]  # all are dataclasses

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 from vault.errors import ServiceError
 from vault.log.event import Draft
+from vault.log.lists import SignedList
 from vault.model.ask import Allowed, Ask, Caller, Decision, Denied
 from vault.model.secret import Secret
 from vault.policy.decide import decide
 from vault.policy.rules import Policy
 from vault.service.asked import known_purpose, usable
 from vault.service.catalogue import catalogue, class_of
+from vault.service.guarded import Trace, record_guarded
 from vault.service.parts import Reveal
-from vault.service.record import record
 from vault.service.refusals import problem
+from vault.service.spending import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) 
     await parts.bound.assert_near(tenant)
     policy = (await parts.registers.of(tenant)).policy
     fields = catalogue(policy)
-    decisions = [
+    decisions: list[Decision] = [
         decide(
             Ask(
                 request.caller,
@@ -52,10 +54,7 @@ async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) 
         )
         for request in requests
     ]
-    drafts = [
-        _draft(request, decision, policy) for request, decision in zip(requests, decisions, strict=True)
-    ]
-    signed = await record(tenant, drafts, parts)
+    signed = await _record(tenant, requests, decisions, policy, parts)
     hits = await _hits(tenant, _to_look_for(requests, decisions), parts)
     hits = await _usable(tenant, requests, hits, policy, parts)
     outcomes: list[Found | ServiceError] = []
@@ -67,6 +66,31 @@ async def search(tenant: str, requests: Sequence[SearchRequest], parts: Reveal) 
         else:
             outcomes.append(Found(tuple(hits[i]), signed.receipt(signed.events[i])))
     return outcomes
+
+
+async def _record(
+    tenant: str, requests: Sequence[SearchRequest], decisions: list[Decision], policy: Policy, parts: Reveal
+) -> SignedList:
+    """Commit one event for each search. In a budget each counts as a value and a subject of its own."""
+    pairs = zip(requests, decisions, strict=True)
+    claims = [
+        Claim(request.caller, request.purpose, [None] if _goes_on(request, decision) else [])
+        for request, decision in pairs
+    ]
+
+    def draw() -> list[Draft]:
+        for i, one in enumerate(claims):
+            if one.denied is not None and one.fits < len(one.subjects):
+                decisions[i] = one.denied
+        return [
+            _draft(request, decision, policy) for request, decision in zip(requests, decisions, strict=True)
+        ]
+
+    return await record_guarded(tenant, Trace(claims, draw), policy, parts)
+
+
+def _goes_on(request: SearchRequest, decision: Decision) -> bool:
+    return isinstance(decision, Allowed) and isinstance(request.value, Secret)
 
 
 def _to_look_for(

@@ -90,6 +90,10 @@ class Anchored:
                 versions[tenant] = _LOST
         return versions
 
+    async def frozen(self) -> Mapping[str, frozenset[str]]:
+        """{tenant: the credentials that are frozen}"""
+        return await self._store.frozen()
+
     async def read(self, tenant: str, version: int) -> StoredRegister | None:
         """One row."""
         return await self._store.read(tenant, version)

@@ -94,10 +94,11 @@ async def issue(body: bytes, authorization: str | None, *, address: str, desk: D
         _limit(client, address, desk)
         authority, entry = await _prove(request.proof, client, desk)
         _relax(client, address, desk)
+        _refuse_frozen(authority, entry)
         plane = _plane(entry, request.scope)
         return await _sign(entry, request.proof, authority.register.version, plane, desk)
     except OAuthError as refusal:
-        if refusal.status in (401, 429):
+        if refusal.status in (401, 403, 429):
             desk.failed.count(client, address, now=desk.now())
         raise
     except Unavailable as e:
@@ -132,6 +133,13 @@ def _relax(client: str, address: str, desk: Desk) -> None:
     network = _network(address)
     desk.per_address.give_back(network)
     desk.per_client.give_back((client, network))
+
+
+def _refuse_frozen(authority: Authority, entry: CredentialEntry) -> None:
+    """Said only to who has proved himself. Raises: OAuthError."""
+    if authority.is_frozen(entry):
+        told = "credential_frozen: this credential is frozen until a person lifts that."
+        raise OAuthError("unauthorized_client", told, status=403)
 
 
 async def _prove(proof: Proof, client: str, desk: Desk) -> tuple[Authority, CredentialEntry]:

@@ -1,4 +1,4 @@
-"""Tables of what people decided about people: notices, consents, states, holds, cases, recipients.
+"""Tables of what people decided about people: notices, consents, states, holds, cases, recipients, freezes.
 
 Rows are only ever added. What holds now is the row with the highest `number` of its key, so that two acts at
 once clash on the primary key instead of one silently undoing the other. Each row names its event.
@@ -6,11 +6,12 @@ once clash on the primary key instead of one silently undoing the other. Each ro
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
-from vault.store import restored
+from vault.store import accounts, restored
 from vault.store.schema import db_clock, metadata
 
-METADATA = restored.restoration.metadata
-"""The whole schema of the data database: these tables beside those of schema.py and restored.py."""
+_BESIDE = (accounts.spent, accounts.spent_subject, restored.restoration)
+METADATA = metadata
+"""The whole schema of the data database: these tables, those of schema.py, and what stands beside them."""
 
 
 def _key(name: str, length: int) -> Column[str]:
@@ -210,6 +211,42 @@ proposal_end = Table(
     Column("act", String(16), nullable=False),
     Column("credential", String(65), nullable=False),
     Column("person", String(128), nullable=False),
+    _event(),
+    _recorded(),
+)
+
+# A credential that broke a budget or touched a planted record does nothing until a person lifts that.
+
+credential_freeze = Table(
+    "credential_freeze",
+    metadata,
+    _tenant(),
+    Column("freeze_id", LargeBinary, primary_key=True),
+    Column("credential", String(65), nullable=False),
+    # budget_exceeded, honey_token
+    Column("cause", String(32), nullable=False),
+    _event(),
+    _recorded(),
+)
+
+credential_thaw = Table(
+    "credential_thaw",
+    metadata,
+    _tenant(),
+    Column("freeze_id", LargeBinary, primary_key=True),
+    Column("reason", String(200), nullable=False),
+    Column("credential", String(65), nullable=False),
+    Column("person", String(128), nullable=False),
+    _event(),
+    _recorded(),
+)
+
+honey = Table(
+    "honey",
+    metadata,
+    _tenant(),
+    # Keyed by the key server: the row does not say which token it is about.
+    Column("digest", LargeBinary, primary_key=True),
     _event(),
     _recorded(),
 )

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.model.register import StoredRegister, StoredStanding
 from vault.store import failures
+from vault.store.freezes import frozen_credentials
 from vault.store.schema import credential_secret, register, standing, used_jti
 
 
@@ -23,6 +24,10 @@ class AuthorityStore:
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(latest)).all()
         return {row[0]: row[1] for row in rows}
+
+    async def frozen(self) -> Mapping[str, frozenset[str]]:
+        """{tenant: the credentials that are frozen now}"""
+        return await frozen_credentials(self._engine)
 
     async def read(self, tenant: str, version: int) -> StoredRegister | None:
         """One version of a tenant's register."""

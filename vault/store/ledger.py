@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from vault.store.cases import Cases
 from vault.store.consents import Consents
+from vault.store.freezes import Freezes
 from vault.store.holds import Holds
 from vault.store.lives import Lives
 from vault.store.notices import Notices
@@ -20,6 +21,7 @@ class Ledger:
         self.cases = Cases(engine)
         self.subjects = Subjects(engine)
         self.holds = Holds(engine)
+        self.freezes = Freezes(engine)
         self.lives = Lives(engine)
         self.recipients = Recipients(engine)
         self.disclosures = Disclosures(engine)

@@ -19,6 +19,9 @@ _EVERY_PLANE = (
     "SELECT ON standing",
     # Whether a restore is unfinished: then it does not start.
     "SELECT ON restoration",
+    # A frozen credential is refused everywhere.
+    "SELECT ON credential_freeze",
+    "SELECT ON credential_thaw",
     _ADD_EVENT,
     "INSERT ON signed_list",
     "INSERT ON worker",
@@ -84,6 +87,15 @@ RIGHTS: Rights = {
         "SELECT ON event",
         "SELECT ON signed_list",
         "SELECT ON worker",
+        # What it has opened of late: taken over, it could forget that, as it could pass budgets by.
+        "SELECT ON spent",
+        "INSERT ON spent",
+        "UPDATE (hour, hour_subjects, day, day_subjects, minute, minute_values) ON spent",
+        "SELECT ON spent_subject",
+        "INSERT ON spent_subject",
+        "UPDATE (hour, day) ON spent_subject",
+        "SELECT ON honey",
+        _add("credential_freeze", "freeze_id, credential, cause"),
         _add("disclosure", "subject, token, field_type, recipient, country, reference, sealed"),
     ),
     "strongroom_office": (
@@ -98,6 +110,8 @@ RIGHTS: Rights = {
         _add("case_act", "case_id, number, subject, kind, act, document, credential, person, at"),
         _add("recipient", "name, number, document"),
         _add("erasure_notice", "token, number, erase_after"),
+        _add("honey", "digest"),
+        "SELECT ON honey",
         # When a record was last used. And, for four eyes, whether a worker signed what it stands on.
         "SELECT ON event",
         "SELECT ON events_dropped",
@@ -151,6 +165,7 @@ RIGHTS: Rights = {
         "SELECT ON proposal_end",
         _add("proposal", "proposal_id, document, credential, person, expires_at"),
         _add("proposal_end", "proposal_id, act, credential, person"),
+        _add("credential_thaw", "freeze_id, reason, credential, person"),
         # An id that is taken shows as a clash: no need to read those of others.
         "INSERT ON used_jti",
     ),

@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
+    Select,
     Table,
     any_,
     column,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     literal,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -61,9 +63,46 @@ async def insert_rows(
         rows = [{**same, **dict(zip(names, row, strict=True))} for row in every]
         await connection.execute(insert(table).inline(), rows)
         return
+    rows_of = _given(table, same, columns)
+    await connection.execute(insert(table).from_select([*same, *names], rows_of))
+
+
+async def put_rows(
+    connection: AsyncConnection,
+    table: Table,
+    same: Mapping[str, object],
+    columns: Mapping[str, Sequence[object]],
+) -> None:
+    """Insert rows given as columns; where a row of their key is there, set its other columns to theirs."""
+    names = [*same, *columns]
+    kept = {column.name for column in table.primary_key}
+    if connection.dialect.name == "postgresql":
+        into = postgresql.insert(table).from_select(names, _given(table, same, columns))
+        await connection.execute(
+            into.on_conflict_do_update(
+                index_elements=list(table.primary_key),
+                set_={name: into.excluded[name] for name in names if name not in kept},
+            )
+        )
+        return
+    one = sqlite.insert(table)
+    put = one.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={name: one.excluded[name] for name in names if name not in kept},
+    )
+    rows_of = [
+        {**same, **dict(zip(columns, row, strict=True))} for row in zip(*columns.values(), strict=True)
+    ]
+    await connection.execute(put, rows_of)
+
+
+def _given(
+    table: Table, same: Mapping[str, object], columns: Mapping[str, Sequence[object]]
+) -> Select[tuple[object, ...]]:
+    """Columns as arrays of one statement's parameters."""
+    names = list(columns)
     arrays = [literal(list(columns[name]), ARRAY(table.c[name].type)) for name in names]
     given = func.unnest(*arrays).table_valued(*(column(name, table.c[name].type) for name in names))
     given = given.render_derived()
     fixed = [literal(value, table.c[name].type) for name, value in same.items()]
-    rows_of = select(*fixed, *(given.c[name] for name in names))
-    await connection.execute(insert(table).from_select([*same, *names], rows_of))
+    return select(*fixed, *(given.c[name] for name in names))

@@ -144,6 +144,7 @@ idempotency = Table(
 )
 
 AUTHORITY_VERBS = "verb IN ('credentials', 'policy')"
+GUARD_VERBS = "verb IN ('freeze', 'honey')"
 """The condition of a partial index, in the words that a query must use as well."""
 
 event = Table(
@@ -175,6 +176,10 @@ Index("event_list", event.c.tenant, event.c.list_id)
 # What changed authority, however much else happened: read whenever a second person approves something.
 Index("event_authority", event.c.tenant, event.c.event_id,
       sqlite_where=text(AUTHORITY_VERBS), postgresql_where=text(AUTHORITY_VERBS))  # fmt: skip
+
+# What must stand in the tables of freezes and of planted records: looked for by `doctor`.
+Index("event_guard", event.c.tenant, event.c.event_id,
+      sqlite_where=text(GUARD_VERBS), postgresql_where=text(GUARD_VERBS))  # fmt: skip
 
 # One row for each month whose events were dropped. What is left of them is in `leaf`.
 events_dropped = Table(

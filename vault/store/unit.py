@@ -52,6 +52,17 @@ class NewAnswer:
     answer: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """How a freeze ended."""
+
+    freeze_id: bytes
+    reason: str
+    credential: str
+    person: str
+    event_id: bytes
+
+
 class Unit:
     """A transaction. Every method may raise Clash or Unavailable; `commit` also OutcomeUnknown."""
 
@@ -198,6 +209,10 @@ class Unit:
         """Write how it ended. Raises: Clash when it had ended already."""
         await self.add_rows(acts.proposal_end, [{"tenant": tenant, "event_id": event_id, **asdict(end)}])
 
+    async def lift_freezes(self, tenant: str, thaws: Sequence[Thaw]) -> None:
+        """Write how freezes ended. Raises: Clash when one was lifted already."""
+        await self.add_rows(acts.credential_thaw, [{"tenant": tenant, **asdict(one)} for one in thaws])
+
     async def add_rows(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows as they are. For the files of this folder. Raises: Clash when a key is taken."""
         if rows:
@@ -209,6 +224,11 @@ class Unit:
         """Run a statement. For the files of this folder."""
         with failures.statements():
             return cast("CursorResult[Any]", await self._open.execute(statement))
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """For the files of this folder."""
+        return self._open
 
     async def _insert(self, table: Table, rows: Sequence[NewRecord] | Sequence[NewAnswer]) -> None:
         if not rows:

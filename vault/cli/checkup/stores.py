@@ -1,6 +1,6 @@
 """The databases: schema, rights of their roles, authority, the office's acts, what is overdue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from vault.store.ledger import Ledger
 from vault.store.retention import dropped_before
 from vault.store.rights import Compared, compare_rights
 from vault.store.roles import RIGHTS
-from vault.store.unvouched import unvouched
+from vault.store.unvouched import Unvouched, missing, unvouched
 
 _JUDGED = 1000
 """Records of each tenant that are judged; `strongroom retention verify` judges all."""
@@ -105,19 +105,21 @@ async def acts(settings: Settings) -> list[Finding]:
         gone = await dropped_before(database)
         async with any_plane(settings) as plane:
             for tenant in await plane.parts.registers.tenants():
-                wrong = await unvouched(database, tenant, since=gone)
-                says = ", ".join(f"{one.count} of {one.table}" for one in wrong)
-                check = f"acts of the office of {tenant}"
+                wrong = _say("without an event", await unvouched(database, tenant, since=gone))
+                wrong += _say("with an event, but not there", await missing(database, tenant, since=gone))
+                check, do = f"acts of the office of {tenant}", "somebody wrote the database: see docs"
                 found.append(
-                    Finding(
-                        check, "bad", f"without an event: {says}", "somebody wrote the database: see docs"
-                    )
+                    Finding(check, "bad", "; ".join(wrong), do)
                     if wrong
                     else Finding(check, "ok", "each has its event")
                 )
     finally:
         await database.dispose()
     return found
+
+
+def _say(what: str, found: Sequence[Unvouched]) -> list[str]:
+    return [f"{what}: {', '.join(f'{one.count} of {one.table}' for one in found)}"] if found else []
 
 
 async def overdue(settings: Settings) -> list[Finding]:
