@@ -13,6 +13,9 @@ LENT = ("resealer",)
 """Identities that exist for one job: no file of theirs lies about between two."""
 
 OPERATORS = ("rotator", "shredder", "provisioner", "reconciler", *LENT)
+HONEY = "honey_tokens"
+"""Stands in place of a field type in the name of the key that planted records are told by."""
+
 WRITERS = (*_SERVING, "rotator", "shredder", "resealer")
 """Who writes events, each under an endorsing key of its own: planes, and operators who work on keys."""
 

@@ -6,7 +6,7 @@ from keys.admin import Admin
 from keys.errors import Misconfigured, Refused
 from keys.logins import set_up_logins
 from keys.plan import Plan, Report
-from keys.policies import IDENTITIES, WRITERS, guard, policy, policy_name, worker_key
+from keys.policies import HONEY, IDENTITIES, WRITERS, guard, policy, policy_name, worker_key
 from keys.transit import checked_name, kek_of
 
 SIGNING_KEYS = (*map(worker_key, WRITERS), "authority", "log", "cert")
@@ -45,7 +45,7 @@ def provision_tenant(
     report = Report()
     _key(admin, mount, kek_of(tenant), _KEK, report)
     _key(admin, mount, f"idem-{tenant}", _HMAC, report)
-    for field_type in field_types:
+    for field_type in (HONEY, *field_types):
         _key(admin, mount, f"bidx-{tenant}-{field_type}", _HMAC, report)
     return report
 

@@ -33,7 +33,7 @@ from vault.api.system import SystemApi
 from vault.errors import ServiceError
 from vault.log_bound import Watch, bound_of
 from vault.office import build_office
-from vault.plane import Base, Running, base, keystore_of, more, provenance_of
+from vault.plane import Base, Running, base, honey_of, keystore_of, more, provenance_of
 from vault.sequencer import RunningSequencer, build_sequencer
 from vault.service import tokens
 from vault.service.amend import Control
@@ -169,6 +169,7 @@ def _reveal(plane: Base, settings: Settings) -> Running:
         lookup=Lookup(plane.transit, clock=time.monotonic),
         ledger=Ledger(plane.data),
         provenance=provenance_of(plane, "office"),
+        honey=honey_of(plane),
         bound=bound_of(LogStore(plane.data), _limit(settings)),
     )
     opening = Gather("detokenize", partial(with_rights_of_now, detokenize, parts))

@@ -6,12 +6,13 @@ from keys.pool import Pool
 from vault.api.cases import CasesApi
 from vault.api.correcting import CorrectingApi
 from vault.api.holds import HoldsApi
+from vault.api.honey import HoneyApi
 from vault.api.keeping import KeepingApi
 from vault.api.office import OfficeApi
 from vault.api.people import PeopleApi
 from vault.api.recipients import RecipientsApi
 from vault.api.subjects import SubjectsApi
-from vault.plane import Base, Running, keystore_of, more, provenance_of
+from vault.plane import Base, Running, honey_of, keystore_of, more, provenance_of
 from vault.service.cases import finish, keep_finishing
 from vault.service.erase import erase, keep_resuming, resume
 from vault.service.gather import Gather
@@ -39,6 +40,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
         indexer=plane.transit,
         provenance=provenance_of(plane, "office"),
         signer=plane.transit,
+        honey=honey_of(plane),
         log_name=settings.log_name,
         backup_days=settings.backup_days,
     )
@@ -51,6 +53,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
         "cases": CasesApi(plane.authenticator, parts),
         "correcting": CorrectingApi(plane.authenticator, parts),
         "recipients": RecipientsApi(plane.authenticator, parts),
+        "honey": HoneyApi(plane.authenticator, parts),
         "holds": HoldsApi(plane.authenticator, parts),
         "subjects": SubjectsApi(plane.authenticator, parts),
     }

@@ -26,6 +26,7 @@ from vault.service.access_token import Expected
 from vault.service.authenticate import Authenticator
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.failed_logins import FailedLogins
+from vault.service.honey import HoneyTokens
 from vault.service.logins import write_down
 from vault.service.parts import Parts
 from vault.service.provenance import Provenance
@@ -35,6 +36,7 @@ from vault.service.verified_lists import ListVerifier
 from vault.settings import Settings
 from vault.store.authority import AuthorityStore
 from vault.store.engine import Database, open_database
+from vault.store.honey import Honey
 from vault.store.migrate import DATA
 from vault.store.records import Store
 from vault.store.restored import unfinished
@@ -193,6 +195,11 @@ def keystore_of(plane: Base, settings: Settings) -> Keystore:
     """The keystore as this plane's own role reaches it. Raises: SettingsError."""
     url = settings.keystore_url_of(plane.name)
     return Keystore(open_database(url, pool_size=settings.database_connections))
+
+
+def honey_of(plane: Base) -> HoneyTokens:
+    """Recognises the planted records of every tenant."""
+    return HoneyTokens(plane.transit, Honey(plane.data), clock=time.monotonic)
 
 
 def provenance_of(plane: Base, *planes: str) -> Provenance:

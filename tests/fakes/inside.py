@@ -1,6 +1,7 @@
 """Verbs without HTTP and without a key server: real databases in files, a fake ring, fixed policies."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from vault.model.register import Register
 from vault.policy.load import DEFAULT, parse_toml
 from vault.policy.rules import Policy, to_canonical
 from vault.service.blind import Lookup
+from vault.service.honey import HoneyTokens
 from vault.service.idempotency import Fingerprints
 from vault.service.parts import Ingest, Office, Reveal
 from vault.service.provenance import Provenance
@@ -29,6 +31,7 @@ from vault.service.reopening import Resealer
 from vault.service.verified_lists import ListVerifier
 from vault.store.backlog import Backlog
 from vault.store.engine import open_database
+from vault.store.honey import Honey
 from vault.store.ledger import Ledger
 from vault.store.log import LogStore
 from vault.store.migrate import DATA
@@ -105,6 +108,7 @@ async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> Asy
     others = {**common, "keystore": keystore}
     lists = SequencerStore(data)
     others["provenance"] = Provenance(lists, ListVerifier(lists, {}))
+    others["honey"] = HoneyTokens(ring, Honey(data), clock=time.monotonic)
     bound, lookup = bound_of(LogStore(data), ENOUGH), Lookup(ring, clock=lambda: clock.us / 1e6)
     reveal = Reveal(**others, log=log, unwrapper=ring, lookup=lookup, bound=bound)
     yield Inside(

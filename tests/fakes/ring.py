@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keys.answers import KeySettings, decoded, encoded
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
 from keys.errors import Busy, KeysError, Misconfigured, Retired, Tampered
+from keys.policies import HONEY
 from keys.provision import SIGNING_KEYS
 from keys.ring import Hashed, WrappedDek
 from keys.transit import checked_name, context_of, kek_of
@@ -52,7 +53,7 @@ class FakeRing:
         """Make a tenant's keys."""
         self._keks[kek_of(tenant)] = [AESGCM(os.urandom(32))]
         self._oldest[kek_of(tenant)] = 1
-        for name in (f"idem-{tenant}", *(f"bidx-{tenant}-{kind}" for kind in field_types)):
+        for name in (f"idem-{tenant}", *(f"bidx-{tenant}-{kind}" for kind in (HONEY, *field_types))):
             self._macs[name] = [os.urandom(32)]
             self._oldest[name] = 1
 

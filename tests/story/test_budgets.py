@@ -1,17 +1,20 @@
 """A payment credential is stolen: what it gets, what the log says of it, and how work goes on."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, insert, select
 
-from tests.plugins.world import BANK, World, until
+from tests.plugins.world import BANK, World
 from vault import metrics
 from vault.policy.load import DEFAULT
+from vault.store.acts import credential_freeze, credential_thaw, honey
 from vault.store.schema import event
+from vault.store.unvouched import missing, unvouched
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MANY = 600
@@ -47,7 +50,7 @@ async def second(service: World) -> AsyncIterator[httpx.AsyncClient]:
     yield await service.worker(["reveal", "control"])
 
 
-async def pull(client: httpx.AsyncClient, bearer: dict[str, str], tokens: list[str]) -> list[str | int]:
+async def pull(client: httpx.AsyncClient, bearer: dict[str, str], tokens: list[str]) -> list[str]:
     """What a script gets for each token: "value", or the code of its problem."""
     body = {"purpose": "payment", "reference": "payout-1", "mode": "each"}
     body["items"] = [{"token": token} for token in tokens]
@@ -93,9 +96,7 @@ async def test_a_script_with_a_stolen_credential_stops_at_the_budget(
 async def _frozen_everywhere(
     service: World, tokens: list[str], second: httpx.AsyncClient, bearer: dict[str, str]
 ) -> None:
-    """Every worker, every verb of its plane, what it had opened before, and a new access token: refused."""
-    frozen = await until(lambda: second.post("/v1/inspect", json={"tokens": []}, headers=bearer), 400)
-    assert frozen.status_code == 400  # the body is looked at first
+    """Every worker, every verb, what it had opened before, and a new access token: all refused."""
     for client in (service.client, second):
         assert await _settled(client, bearer, tokens[:2]) == ["credential_frozen"] * 2
         look = await client.post("/v1/inspect", json={"tokens": tokens[:1]}, headers=bearer)
@@ -104,15 +105,95 @@ async def _frozen_everywhere(
         auth = ("acme.stolen", service.secrets["acme.stolen"])
         refused = await client.post("/oauth2/token", data=form, auth=auth)
         assert (refused.status_code, refused.json()["error"]) == (403, "unauthorized_client")
-    assert (await service.client.get("/v1/policy", headers=bearer)).json()["code"] == "credential_frozen"
+    told = await service.client.get("/v1/policy", headers=bearer)
+    assert told.json()["code"] == "credential_frozen"
     assert (await service.detokenize(tokens[:100])).status_code == 200  # somebody else's work goes on
 
 
-async def _settled(client: httpx.AsyncClient, bearer: dict[str, str], tokens: list[str]) -> list[str | int]:
-    """Within the second another worker knows."""
-    for _ in range(20):
+async def _settled(
+    client: httpx.AsyncClient, bearer: dict[str, str], tokens: list[str], *, frozen: bool = True
+) -> list[str]:
+    """What a worker says once it has learnt of a freeze or of its end, for which it has a second or so."""
+    got: list[str] = []
+    for _ in range(40):
         got = await pull(client, bearer, tokens)
-        if got[0] == "credential_frozen":
+        if (got[0] == "credential_frozen") == frozen:
             break
         await asyncio.sleep(0.05)
     return got
+
+
+async def test_another_person_lifts_it_and_time_does_not(
+    service: World, tokens: list[str], second: httpx.AsyncClient
+):
+    """Not its own person, not one without the right, not the clock: an administrator, with a reason."""
+    await service.hire("edge", PAYS, person="Zoe Second")
+    bearer = await service.bearer("edge")
+    got = await asyncio.gather(*(pull(c, bearer, tokens[:60]) for c in (service.client, second) * 2))
+    assert max(part.count("value") for part in got) <= 40
+    assert len({t for part in got for t, one in zip(tokens, part, strict=False) if one == "value"}) <= 40
+    assert (await _settled(service.client, bearer, tokens[:1])) == ["credential_frozen"]
+    path, why = "/v1/credentials/acme.edge/unfreeze", {"reason": "An honest payout"}
+    frozen = await service.client.get("/v1/freezes", headers=await service.bearer("admin"))
+    mine = [one for one in frozen.json()["freezes"] if one["credential"] == "acme.edge"]
+    assert {(one["person"], one["cause"]) for one in mine} == {("Zoe Second", "budget_exceeded")}
+    own = await service.post(path, why, who="admin2")
+    assert (own.status_code, own.json()["code"]) == (403, "own_freeze")
+    assert (await service.post(path, why, who="auditor")).status_code == 403
+    done = await service.post(path, why, who="admin")
+    assert done.status_code == 200, done.text
+    assert (await service.post(path, why, who="admin")).json()["code"] == "not_frozen"
+    again = await _settled(service.client, bearer, tokens[:1], frozen=False)
+    assert again == ["value"]  # who was counted in this hour is counted
+    assert (await pull(service.client, bearer, tokens[70:71])) == ["budget_exceeded"]
+    acts = await service.events(verb="credentials", decision="allow")
+    (lifted,) = [one for one in acts if one.get("grounds") == why["reason"]]
+    assert (lifted["person"], lifted["credential"]) == ("Ada Admin", "acme.edge")
+
+
+async def test_a_planted_record_freezes_at_the_first_touch(service: World, tokens: list[str]):
+    """Nothing is opened, every token of the list is answered alike, and the log alone knows which it was."""
+    await service.hire("warden", ["honey"])
+    await service.hire("thief", PAYS)
+    bait = tokens[-1]
+    planted = await service.post("/v1/honey", {"tokens": [bait]}, who="warden")
+    assert (planted.status_code, planted.json()["planted"]) == (200, 1)
+    assert (await service.post("/v1/honey", {"tokens": [bait]}, who="warden")).json()[
+        "code"
+    ] == "already_planted"
+    bearer = await service.bearer("thief")
+    worker = await service.worker(["reveal"])  # it has not looked at what is planted before
+    got = await pull(worker, bearer, [*tokens[:3], bait, *tokens[3:5]])
+    assert got == ["credential_frozen"] * 6
+    assert await counted(service, "thief", verb="detokenize", decision="allow") == 0
+    (touch,) = await service.events(token=bait, verb="freeze")
+    assert (touch["actor"], touch["reason"], touch.get("subject")) == ("acme.thief", "honey_token", None)
+    denied = await service.events(token=bait, credential="acme.thief", decision="deny")
+    assert [one["reason"] for one in denied] == ["honey_token"]
+    assert await pull(worker, bearer, tokens[:1]) == ["credential_frozen"]
+    async with service.owner.connect() as connection:
+        rows = (await connection.execute(select(honey.c.digest, honey.c.event_id))).all()
+        bodies = (await connection.execute(select(event.c.body).where(event.c.verb == "honey"))).all()
+    assert len(rows) == 1
+    assert all(bait.encode() not in body for (body,) in bodies)
+    assert all(hashlib.sha256(one.encode()).digest() != rows[0][0] for one in tokens)
+
+
+async def test_doctor_names_a_freeze_that_somebody_took_away(service: World):
+    """A row gone, or a lifting by hand, is what the log does not bear out."""
+    assert await unvouched(service.owner, "acme", since=0) == []
+    assert await missing(service.owner, "acme", since=0) == []
+    async with service.owner.begin() as connection:
+        frozen = select(credential_freeze).where(credential_freeze.c.credential == "acme.thief")
+        row = (await connection.execute(frozen)).one()
+        await connection.execute(
+            delete(credential_freeze).where(credential_freeze.c.freeze_id == row.freeze_id)
+        )
+        by_hand = {"freeze_id": row.freeze_id, "credential": "acme.x", "person": "X", "reason": "x"}
+        await connection.execute(
+            insert(credential_thaw).values(tenant="acme", event_id=row.event_id, **by_hand)
+        )
+    assert [(one.table, one.count) for one in await missing(service.owner, "acme", since=0)] == [
+        ("credential_freeze", 1)
+    ]
+    assert [one.table for one in await unvouched(service.owner, "acme", since=0)] == ["credential_thaw"]

@@ -7,7 +7,7 @@ Verb = Literal[
     "tokenize", "detokenize", "search", "inspect", "erase",
     "events", "events_sealed", "credentials", "policy",
     "notices", "consent", "subjects", "replace", "retention", "holds", "cases", "release", "recipients",
-    "export", "disclose",
+    "export", "disclose", "honey",
 ]  # fmt: skip
 Form = Literal["plain", "masked"]
 
@@ -28,6 +28,7 @@ PLANES: dict[str, str] = {
     "cases": "office",
     "release": "office",
     "recipients": "office",
+    "honey": "office",
     "events": "audit",
     "events_sealed": "audit",
     "credentials": "control",

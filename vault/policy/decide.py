@@ -8,11 +8,13 @@ from vault.model.ask import PURPOSEFUL, Allowed, Ask, Caller, Decision, Denied, 
 from vault.model.grants import CLASSES
 from vault.policy.rules import FORMS, MONEY, Policy
 
+FROZEN = Denied("credential_frozen", "this credential is frozen until a person lifts that")
+
 
 def granted(ask: Ask) -> Decision:
     """Whether the caller holds a grant for the verb, purpose and class. Needs no lookup and no policy."""
     if ask.caller.frozen:
-        return Denied("credential_frozen", "this credential is frozen until a person lifts that")
+        return FROZEN
     if ask.verb in PURPOSEFUL and not ask.purpose:
         return Denied("purpose_required", f"{ask.verb} names its purpose")
     held = [grant for grant in ask.caller.grants if grant.verb == ask.verb]

@@ -15,6 +15,7 @@ from vault.policy.rules import Policy
 from vault.service.asked import Item, asked, draft, look_up
 from vault.service.catalogue import catalogue
 from vault.service.guarded import Trace, record_guarded
+from vault.service.honey import Touch, spring
 from vault.service.opening import (
     Answer,
     Mode,
@@ -28,7 +29,7 @@ from vault.service.opening import (
     wrapped_keys,
 )
 from vault.service.parts import Reveal
-from vault.service.spending import Claim, claim, settle
+from vault.service.spending import Traced, claim, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,17 @@ async def detokenize(
     fields = catalogue(policy)
     groups = [_asked(request, fields) for request in requests]
     items = [item for group in groups for item in group]
+    touches = await spring(tenant, items, parts.honey)
     await look_up(tenant, items, policy, parts.store)
     for request, group in zip(requests, groups, strict=True):
         withhold(request.mode, group)
     wrapped = await wrapped_keys(tenant, items, parts)
-    claims = [
-        claim(request.caller, request.purpose, request.mode, group)
+    traces = [
+        (claim(request.caller, request.purpose, request.mode, group), group)
         for request, group in zip(requests, groups, strict=True)
     ]
-    batch = await _record(
-        tenant, groups, claims, policy, parts
-    )  # durable when this returns, else nothing opens
+    # Durable when this returns, else nothing is opened.
+    batch = await _record(tenant, traces, touches, policy, parts)
     await open_all(tenant, items, wrapped, parts, batch=batch)
     await look_again(tenant, items, policy, parts)
     _mask(items, fields)
@@ -84,18 +85,18 @@ def _asked(request: DetokenizeRequest, fields: Catalogue) -> list[Item]:
 
 
 async def _record(
-    tenant: str, groups: Sequence[Sequence[Item]], claims: Sequence[Claim], policy: Policy, parts: Reveal
+    tenant: str, traces: Sequence[Traced], touches: Sequence[Touch], policy: Policy, parts: Reveal
 ) -> str:
     """Commit one event for each item, allowed or denied, within the budgets; answer the list's id."""
-    items = [item for group in groups for item in group]
+    items = [item for _, group in traces for item in group]
 
     def draw() -> list[Draft]:
-        for one, group in zip(claims, groups, strict=True):
+        for one, group in traces:
             settle(one, group)
         return [draft(item, policy, form=item.ask.form) for item in items]
 
-    signed = await record_guarded(tenant, Trace(claims, draw), policy, parts)
-    return traced(items, signed)
+    trace = Trace([one for one, _ in traces], draw, touches=touches)
+    return traced(items, await record_guarded(tenant, trace, policy, parts))
 
 
 def _mask(items: Sequence[Item], fields: Catalogue) -> None:

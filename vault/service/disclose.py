@@ -23,6 +23,7 @@ from vault.service import case_acts
 from vault.service.asked import Item, asked, draft, look_up
 from vault.service.catalogue import catalogue
 from vault.service.guarded import Trace, record_guarded
+from vault.service.honey import Touch, spring
 from vault.service.opening import (
     Answer,
     Mode,
@@ -38,7 +39,7 @@ from vault.service.opening import (
 from vault.service.parts import Reveal
 from vault.service.recipients import OnFile, on_file
 from vault.service.registers import Authority
-from vault.service.spending import Claim, claim, settle
+from vault.service.spending import Traced, claim, settle
 from vault.store.recipients import Disclosure
 from vault.store.records import Stored
 from vault.store.unit import Unit
@@ -78,19 +79,19 @@ async def disclose(
     policy = authority.policy
     groups = [_asked(request, catalogue(policy)) for request in requests]
     items = [item for group in groups for item in group]
+    touches = await spring(tenant, items, parts.honey)
     await look_up(tenant, items, policy, parts.store)
     files = await _files(tenant, requests, items, authority, parts)
     for request, group in zip(requests, groups, strict=True):
         _decide(request, group, files)
         withhold(request.mode, group)
     wrapped = await wrapped_keys(tenant, items, parts)
-    claims = [
-        claim(request.caller, VERB, request.mode, group)
+    traces = [
+        (claim(request.caller, VERB, request.mode, group), group)
         for request, group in zip(requests, groups, strict=True)
     ]
-    batch = await _record(
-        tenant, groups, claims, policy, parts
-    )  # durable when this returns, else nothing opens
+    # Durable when this returns, else nothing is opened.
+    batch = await _record(tenant, traces, touches, policy, parts)
     await open_all(tenant, items, wrapped, parts, batch=batch)
     await look_again(tenant, items, policy, parts)
     for request, group in zip(requests, groups, strict=True):
@@ -170,13 +171,13 @@ def _confidential(case: Case | None) -> tuple[str, ...]:
 
 
 async def _record(
-    tenant: str, groups: Sequence[Sequence[Item]], claims: Sequence[Claim], policy: Policy, parts: Reveal
+    tenant: str, traces: Sequence[Traced], touches: Sequence[Touch], policy: Policy, parts: Reveal
 ) -> str:
     """Commit one event for each item and, beside it, what is about to be given; answer the list's id."""
-    items = [item for group in groups for item in group]
+    items = [item for _, group in traces for item in group]
 
     def draw() -> list[Draft]:
-        for one, group in zip(claims, groups, strict=True):
+        for one, group in traces:
             settle(one, group)
         return [draft(item, policy) for item in items]
 
@@ -188,7 +189,8 @@ async def _record(
         ]
         await parts.ledger.disclosures.add(unit, tenant, given)
 
-    signed = await record_guarded(tenant, Trace(claims, draw, deed), policy, parts)
+    trace = Trace([one for one, _ in traces], draw, deed, touches)
+    signed = await record_guarded(tenant, trace, policy, parts)
     return traced(items, signed)
 
 

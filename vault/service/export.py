@@ -16,7 +16,7 @@ from vault.fields.catalogue import Catalogue
 from vault.log.event import Draft
 from vault.model.ask import Ask, Caller, Denied
 from vault.model.secret import Secret
-from vault.policy.decide import granted
+from vault.policy.decide import FROZEN, granted
 from vault.policy.rules import Policy
 from vault.service.about import about
 from vault.service.asked import Item, asked, draft, look_up, present
@@ -25,6 +25,7 @@ from vault.service.catalogue import catalogue
 from vault.service.export_document import Copy, Made, document, without_value
 from vault.service.export_page import page
 from vault.service.guarded import Trace, record_guarded
+from vault.service.honey import spring
 from vault.service.opening import look_again, open_all, record_failures, traced, wrapped_keys
 from vault.service.parts import Reveal
 from vault.service.passphrase import AgeFile
@@ -126,6 +127,10 @@ async def _asked(request: ExportRequest, parts: Copying) -> _Work:
         )
     ask = Ask(request.caller, VERB, reference=request.reference)
     work.items = [asked(ask, token, work.fields) for token in tokens]
+    if touches := await spring(tenant, work.items, reveal.honey):
+        drafts = [_draft(work, "deny", "honey_token"), *(draft(item, policy) for item in work.items)]
+        await record_guarded(tenant, Trace((), lambda: drafts, touches=touches), policy, reveal)
+        raise problem(FROZEN)
     await _look_up_all(work, parts)
     work.case = await _released(work, parts)
     return work

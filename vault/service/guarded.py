@@ -10,9 +10,9 @@ from vault import metrics
 from vault.alarms import raise_alarm
 from vault.log.event import Draft, Event
 from vault.log.lists import SignedList
-from vault.model.ask import Caller
 from vault.model.names import time_ordered_id
 from vault.policy.rules import Policy
+from vault.service.honey import Touch
 from vault.service.parts import Reveal
 from vault.service.record import record_drawn
 from vault.service.spending import Breach, Claim, spend
@@ -20,14 +20,6 @@ from vault.store.freezes import Freeze
 from vault.store.unit import Unit
 
 VERB = "freeze"
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """A planted record that somebody asked for."""
-
-    caller: Caller
-    token: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from vault.errors import ServiceError
 from vault.model.ask import Ask, Caller, Denied
 from vault.service.asked import Item, asked, draft, look_up
 from vault.service.catalogue import catalogue
+from vault.service.guarded import Trace, record_guarded
+from vault.service.honey import spring
 from vault.service.parts import Reveal
-from vault.service.record import record
 from vault.service.refusals import problem
 
 
@@ -47,8 +48,10 @@ async def inspect(
         for request in requests
     ]
     items = [item for group in groups for item in group]
+    touches = await spring(tenant, items, parts.honey)
     await look_up(tenant, items, policy, parts.store)
-    await record(tenant, [draft(item, policy) for item in items], parts)
+    trace = Trace((), lambda: [draft(item, policy) for item in items], touches=touches)
+    await record_guarded(tenant, trace, policy, parts)
     return [[_result(item) for item in group] for group in groups]
 
 

@@ -9,6 +9,7 @@ from keys.ring import Indexer, Signer, Unwrapper
 from vault.log.writer import LogWriter
 from vault.service.backlog import Bound
 from vault.service.blind import Lookup
+from vault.service.honey import HoneyTokens
 from vault.service.idempotency import Fingerprints
 from vault.service.provenance import Provenance
 from vault.service.registers import Registers
@@ -51,6 +52,7 @@ class Reveal(Parts):
     ledger: Ledger
     provenance: Provenance
     """Of the acts of cases, which the office's workers sign."""
+    honey: HoneyTokens
     bound: Bound
     """How much may be opened that the log does not prove yet."""
 
@@ -68,6 +70,7 @@ class Office(Parts):
     signer: Signer
     """Signs certificates, under `cert`."""
     log_name: str
+    honey: HoneyTokens
     backup_days: int
     """After so many days no backup is left of what was erased."""
 

@@ -56,9 +56,14 @@ _DENIALS: dict[str, type[ServiceError]] = {
 }
 
 
+_SHOWN_AS = {"honey_token": "credential_frozen"}
+"""Reasons that the log knows and no answer."""
+
+
 def problem(denied: Denied) -> ServiceError:
     """The problem for a denial: its code, and its rule as the detail."""
-    shown = _DENIALS[denied.code](denied.code, denied.rule or None)
+    code = _SHOWN_AS.get(denied.code, denied.code)
+    shown = _DENIALS[code](code, denied.rule or None)
     if denied.still_applies is not None:
         shown.still_applies = denied.still_applies
     return shown

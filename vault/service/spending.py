@@ -44,6 +44,10 @@ class Breach:
     most: int
 
 
+Traced = tuple[Claim, Sequence[Item]]
+"""A request's claim, and the items it is about."""
+
+
 def claim(caller: Caller, purpose: str, mode: Literal["all", "each"], group: Sequence[Item]) -> Claim:
     """What a request would open of the items that may go on."""
     return Claim(caller, purpose, [stored.subject for _, stored in present(group)], whole=mode == "all")

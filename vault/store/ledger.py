@@ -6,6 +6,7 @@ from vault.store.cases import Cases
 from vault.store.consents import Consents
 from vault.store.freezes import Freezes
 from vault.store.holds import Holds
+from vault.store.honey import Honey
 from vault.store.lives import Lives
 from vault.store.notices import Notices
 from vault.store.recipients import Disclosures, Recipients
@@ -21,6 +22,7 @@ class Ledger:
         self.cases = Cases(engine)
         self.subjects = Subjects(engine)
         self.holds = Holds(engine)
+        self.honey = Honey(engine)
         self.freezes = Freezes(engine)
         self.lives = Lives(engine)
         self.recipients = Recipients(engine)
