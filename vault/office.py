@@ -9,6 +9,7 @@ from vault.api.holds import HoldsApi
 from vault.api.honey import HoneyApi
 from vault.api.keeping import KeepingApi
 from vault.api.office import OfficeApi
+from vault.api.operation import Endpoints
 from vault.api.people import PeopleApi
 from vault.api.recipients import RecipientsApi
 from vault.api.subjects import SubjectsApi
@@ -45,18 +46,7 @@ def build_office(plane: Base, settings: Settings) -> Running:
         backup_days=settings.backup_days,
     )
     erasing = Gather("erase", partial(with_rights_of_now, erase, parts))
-    api = OfficeApi(plane.authenticator, erasing)
-    endpoints = {
-        "office": api,
-        "people": PeopleApi(plane.authenticator, parts),
-        "keeping": KeepingApi(plane.authenticator, parts),
-        "cases": CasesApi(plane.authenticator, parts),
-        "correcting": CorrectingApi(plane.authenticator, parts),
-        "recipients": RecipientsApi(plane.authenticator, parts),
-        "honey": HoneyApi(plane.authenticator, parts),
-        "holds": HoldsApi(plane.authenticator, parts),
-        "subjects": SubjectsApi(plane.authenticator, parts),
-    }
+    endpoints = _endpoints(plane, parts) | {"office": OfficeApi(plane.authenticator, erasing)}
 
     async def start() -> None:
         await plane.start()
@@ -73,3 +63,18 @@ def build_office(plane: Base, settings: Settings) -> Running:
         await plane.stop()
 
     return Running(plane, endpoints, start, stop, plane.ready)
+
+
+def _endpoints(plane: Base, parts: Office) -> Endpoints:
+    """What answers people's requests one by one."""
+    kinds = {
+        "people": PeopleApi,
+        "keeping": KeepingApi,
+        "cases": CasesApi,
+        "correcting": CorrectingApi,
+        "recipients": RecipientsApi,
+        "honey": HoneyApi,
+        "holds": HoldsApi,
+        "subjects": SubjectsApi,
+    }
+    return {name: kind(plane.authenticator, parts) for name, kind in kinds.items()}

@@ -24,6 +24,7 @@ from vault.cli.export import export
 from vault.cli.failures import USAGE, CommandError, explain
 from vault.cli.fields import fields
 from vault.cli.holds import app as holds
+from vault.cli.honey import app as honey
 from vault.cli.keep.commands import app as retention
 from vault.cli.keys.commands import app as keys
 from vault.cli.keys.resealing import reindex, reseal
@@ -67,6 +68,7 @@ for name, group in (
     ("consents", consents),
     ("subjects", subjects),
     ("holds", holds),
+    ("honey", honey),
     ("retention", retention),
     ("cases", cases),
     ("recipients", recipients),
