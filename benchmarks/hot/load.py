@@ -56,7 +56,7 @@ class Taken:
         return len(self.latencies) / self.seconds
 
     def quantile(self, share: float) -> float:
-        """The latency in ms that `share` of the did not exceed; all the time, if none was answered."""
+        """The latency in ms that `share` of them did not exceed; all the time, if none was answered."""
         if not self.latencies:
             return self.seconds * 1e3
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))] * 1e3

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -82,6 +83,7 @@ def _stack_of(frame: FrameType | None) -> Stack:
     return tuple(reversed(found))
 
 
+@cache
 def _shortened(file: str) -> str:
     """A file as its module is known."""
     for mark in ("/site-packages/", f"{_ROOT}/", f"/python{sys.version_info[0]}.{sys.version_info[1]}/"):
