@@ -158,13 +158,14 @@ async def test_canary_and_list_of_several_calls_are_honest(judge):
 
 
 async def test_unsigned_event_tells_nothing(judge, ledger):
-    """An event that no worker of reveal signed for, or that denied, allows nothing."""
-    ledger.rows += [_event(LIST, 9, DEKS[3]), _event(LIST, 8, DEKS[4], decision="deny")]
-    ledger.genuine_ids.add(ledger.rows[-1].event_id)
-    assert (
-        await kinds(judge, entry("a", DEKS[3:4]), entry("b", DEKS[4:], number="1" * 16))
-        == ["unwrap_unmatched"] * 2
-    )
+    """An event that nobody signed for who may unwrap, that denied, or that tells of after, allows nothing."""
+    forms = ({}, {"decision": "deny"}, {"failure": "erased"}, {"action": "reseal"}, {"batch": "lst_other"})
+    deks = [bytes([50 + number]) * 16 for number in range(len(forms))]
+    for number, (dek, form) in enumerate(zip(deks, forms, strict=True)):
+        ledger.rows.append(_event(LIST, 100 + number, dek, **form))
+        if form:
+            ledger.genuine_ids.add(ledger.rows[-1].event_id)
+    assert await kinds(judge, entry("a", deks)) == ["unwrap_unmatched"] * len(forms)
 
 
 async def test_outage_forgets_nothing_and_remembers_nothing(judge, ledger):

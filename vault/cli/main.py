@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vault.cli import logs, process
+from vault.cli import concealed, logs, process
 from vault.cli.backup.commands import app as backup
 from vault.cli.backup.commands import restoring as restore
 from vault.cli.breach.commands import app as breach
@@ -108,6 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
         refuse_secrets(given)
         if arguments is None:  # a process of its own: every command holds keys, credentials or values
             process.harden()
+            concealed.settle(given)
         logs.to_standard_error()
         app(given)
     except KeyboardInterrupt:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import structlog
+
 SWAPS = Path("/proc/swaps")
 _PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
@@ -37,6 +39,13 @@ def swaps(told: Path = SWAPS) -> list[str]:
         return []
     names = [line.split()[0] for line in lines if line.strip()]
     return [name for name in names if not Path(name).name.startswith("zram")]
+
+
+def warn_of_swap() -> None:
+    """Say in the log, once at a start, that what this process holds may be written to a disk."""
+    if used := swaps():
+        says = f"memory may be written to {', '.join(used)}: switch swap off, or encrypt it"
+        structlog.get_logger().warning("swap", says=says)
 
 
 def end_with(parent: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 import typer
 
-from vault.cli import logs, process
+from vault.cli import concealed, logs, process
 from vault.cli.console import AsJson, print_json, screen
 from vault.cli.failures import REFUSED, UsageFault
 
@@ -41,6 +41,7 @@ def sequence(
     if once and status:
         raise UsageFault("--once and --status do not go together")
     settings = read_settings(os.environ)
+    concealed.forget()
     if status:
         bad = asyncio.run(_status(settings, as_json))
         raise typer.Exit(REFUSED if bad else 0)
@@ -61,6 +62,7 @@ async def _run(settings: "Settings", metrics_port: int | None) -> None:
         await running.prepare()
         if metrics_port is not None:
             serve_metrics(metrics_port)
+        process.warn_of_swap()
         log.info("sequencing")
         await running.run()
     finally:

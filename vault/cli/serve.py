@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from vault.cli import logs, process
+from vault.cli import concealed, logs, process
 from vault.cli.failures import UsageFault
 
 Planes = Annotated[
@@ -125,6 +125,7 @@ def _run(planes: list[str], door: Door, workers: int) -> None:
     from vault.settings import read_settings
 
     settings = replace(read_settings(os.environ), behind_proxy=door.behind_proxy)
+    concealed.forget()
     used = databases.of_planes(settings, planes)
     if workers > 1 and any(url.startswith("sqlite") for _, url, _ in used):
         raise UsageFault("--workers: SQLite takes one writer, so one worker; use PostgreSQL for more")
@@ -147,6 +148,7 @@ def _announce(planes: list[str], door: Door, workers: int, hardened: bool) -> No
         tls="client certificates" if door.client_ca else "on" if door.cert else "off",
         core_dumps="off" if hardened else "could not be switched off",
     )
+    process.warn_of_swap()
     if len(planes) > 1 and "ingest" in planes and "reveal" in planes:
         log.warning("one_process", says=_ONE_PROCESS)
 

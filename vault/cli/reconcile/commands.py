@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from vault.cli import logs
+from vault.cli import concealed, logs
 from vault.cli.console import AsJson, aside, clean, print_json, print_line, screen
 from vault.cli.failures import REFUSED, UNAVAILABLE, UsageFault
 from vault.cli.sequence import serve_metrics
@@ -70,6 +70,7 @@ def reconcile(
     if follow and any(path.is_dir() for path in audit_logs):
         raise UsageFault("--follow takes the files that are being written, not folders")
     wanted = _Wanted(service_settings(), audit_logs, state, device, window)
+    concealed.forget()
     if follow:
         logs.configure()
         asyncio.run(_follow(wanted, metrics_port, as_json))
