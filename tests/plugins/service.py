@@ -13,11 +13,11 @@ from sqlalchemy import URL
 
 import keys.roles
 import vault.store.roles
-from keys.devserver import RunningServer
+from keys.devserver import DevServer, RunningServer
 from keys.identity import write_identity
 from keys.migrate import KEYSTORE, migrate
 from keys.provision import provision_tenant
-from tests.plugins.bao import Provisioned
+from tests.plugins.bao import Provisioned, set_up
 from tests.plugins.postgres import Postgres
 from tests.plugins.world import Databases, World
 from vault.settings import PLANE_URLS, Settings
@@ -128,3 +128,17 @@ async def _postgresql(postgres: Postgres) -> Databases:
             await apply(connection, {role: PASSWORDS[role] for role in rights})
         await engine.dispose()
     return Databases("postgresql", *urls, postgres.files, plane_urls(postgres, pair.data, pair.keystore))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
+async def rotatable(
+    request: pytest.FixtureRequest, databank: Databank, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A world with a key server of its own, whose keys may be rotated: the shared one's serve other tests."""
+    with DevServer(tmp_path_factory.mktemp("own-bao")).start() as own:
+        identities = tmp_path_factory.mktemp("own-identities")
+        for name, identity in set_up(own).identities.items():
+            write_identity(identities / f"{name}.json", identity)
+        provision_tenant(own.admin, "globex", ["pan"])
+        async with World(*_built(await databank(request.param), identities, own), own) as world:
+            yield world

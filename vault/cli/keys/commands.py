@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vault.cli.console import AsJson, print_json, print_table, screen
+from vault.cli.keys.inventory import inventory
 from vault.cli.keys.named import wanted
 from vault.cli.keys.rotating import rewrap, rotate
 from vault.cli.tenants import service_settings
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(rotate)
 app.command()(rewrap)
+app.command()(inventory)
 Tenant = Annotated[str | None, typer.Option("--tenant", help="This tenant alone.")]
 
 

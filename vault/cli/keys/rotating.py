@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vault.cli.console import AsJson, aside, print_json, print_table
+from vault.cli.console import AsJson, aside, pairs, print_json, print_table, screen
 from vault.cli.failures import REFUSED, UsageFault
 from vault.cli.keys.named import wanted
 from vault.cli.keys.working import Person, Rate, Reason, checked, progress
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Tenant = Annotated[str | None, typer.Option("--tenant", help="Rotate this tenant's KEK.")]
 Every = Annotated[bool, typer.Option("--all", help="Every tenant's, one after the other.")]
+Key = Annotated[
+    str | None, typer.Option("--key", help="A signing key: log, authority, cert or worker-PLANE.")
+]
 _SHOWN = 20
 
 
@@ -29,6 +32,7 @@ def rotate(
     person: Person,
     tenant: Tenant = None,
     every: Every = False,
+    key: Key = None,
     reason: Reason = None,
     rate: Rate = None,
     as_json: AsJson = False,
@@ -40,8 +44,16 @@ def rotate(
     them; else the ids of those that failed are listed and nothing is retired (exit 1). Each step and the
     count are events of the tenant. It yields to the service by itself; --rate sets a fixed pace.
 
+    With --key it is a signing key that gets a new version, an event of every tenant: what older versions
+    signed goes on verifying, nothing is restarted. Auditors who pinned keys pin the new one.
+
     Example: strongroom keys rotate --tenant acme --person "Meera Iyer" --reason change-118
     """
+    if key is not None:
+        if tenant is not None or every or rate is not None:
+            raise UsageFault("--key goes with --person and --reason alone")
+        _rotate_key(key, person, reason, as_json=as_json)
+        return
     _run(person, reason, _tenant(tenant, every=every), rate, as_json=as_json, fresh=True)
 
 
@@ -61,6 +73,18 @@ def rewrap(
     Example: strongroom keys rewrap --all --person "Meera Iyer"
     """
     _run(person, reason, _tenant(tenant, every=every), rate, as_json=as_json, fresh=False)
+
+
+def _rotate_key(key: str, person: str, reason: str | None, *, as_json: bool) -> None:
+    from vault.cli.keys.signing import rotate_key
+
+    checked(person, reason)
+    done = asyncio.run(rotate_key(service_settings(), key, person=person, reason=reason))
+    shown = {"key": done.key, "version": str(done.version), "public_key": done.public_key.hex()}
+    if as_json:
+        print_json(shown | {"version": done.version, "older_versions_verify": done.older})
+    else:
+        screen().print(pairs(shown | {"older versions": f"{done.older}, which verify as before"}))
 
 
 def _tenant(tenant: str | None, *, every: bool) -> str | None:
