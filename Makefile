@@ -30,6 +30,7 @@ bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 4
 	$(BIN)/python -m benchmarks.sequencer_beside
 	$(BIN)/python -m benchmarks.log_proof
 	$(BIN)/python -m benchmarks.retention
+	$(BIN)/python -m benchmarks.rewrap
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && set -x \
 	&& $(BIN)/python -m benchmarks.audit_verify make $$folder/mirror \
 	&& $(BIN)/python -m benchmarks.audit_verify verify $$folder/mirror \
