@@ -4,8 +4,8 @@
 
 A PostgreSQL that syncs every commit and a real OpenBao with its audit file. First the key server alone
 rewraps wrapped DEKs, four calls at a time, nothing read or written: what no rotation can beat. Then
-`strongroom keys rotate`, a process of its own, rewraps as many as are in the keystore: with no pace set, while
-nobody is served; and with the pace it sets itself, while clients tokenize and detokenize without a pause.
+`strongroom keys rotate`, a process of its own, rewraps as many as are in the keystore: unpaced, while nobody
+is served; and at the pace it sets itself, while clients tokenize and detokenize without a breath.
 The sequencer runs in the process that serves. The machine's load average is printed beside each.
 """
 
@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -96,7 +97,7 @@ async def measure(deks: int, clients: int) -> None:
         world = await stack.enter_async_context(vault())
         served = Served(world.environment(), folder / "served", planes=SERVING)
         await served.start()  # a control plane vouches for which tenants there are
-        stack.callback(served.end, 15)
+        stack.callback(served.end, signal.SIGTERM)
         wrapped = await fill(world, deks)
         print(
             f"bare transit: {await bare(world, wrapped):,.0f}/s (load {os.getloadavg()[0]:.1f})", flush=True
