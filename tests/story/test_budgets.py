@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -9,8 +10,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import delete, func, insert, select
 
+from tests.plugins.bridge import bridged
 from tests.plugins.world import BANK, World
 from vault import metrics
+from vault.cli.main import main
 from vault.policy.load import DEFAULT
 from vault.store.acts import credential_freeze, credential_thaw, honey
 from vault.store.schema import event
@@ -177,6 +180,40 @@ async def test_a_planted_record_freezes_at_the_first_touch(service: World, token
     assert len(rows) == 1
     assert all(bait.encode() not in body for (body,) in bodies)
     assert all(hashlib.sha256(one.encode()).digest() != rows[0][0] for one in tokens)
+
+
+async def test_at_the_command_line(service: World, tmp_path, monkeypatch, capsys):
+    """`honey plant` makes records of nobody and plants them; a thief is listed as frozen, and freed."""
+    await service.hire("gardener", ["honey"])
+    await service.hire("burglar", PAYS)
+    signup, out = tmp_path / "signup", tmp_path / "planted.csv"
+    signup.write_text(f"acme.signup:{service.secrets['acme.signup']}")
+    signup.chmod(0o600)
+
+    async def run(who: str, *arguments: str) -> tuple[int, str]:
+        monkeypatch.setenv("STRONGROOM_CLIENT_ID", f"acme.{who}")
+        monkeypatch.setenv("STRONGROOM_CLIENT_SECRET", service.secrets[f"acme.{who}"])
+        with pytest.raises(SystemExit) as end:
+            await asyncio.to_thread(main, list(arguments))
+        return int(end.value.code or 0), capsys.readouterr().out
+
+    with bridged(service.client) as url:
+        monkeypatch.setenv("STRONGROOM_URL", url)
+        plant = ["honey", "plant", "--type", "bank_account", "--count", "3", "--ingest", str(signup)]
+        assert (await run("gardener", *plant, "--subjects", "user-#", "--out", str(out)))[0] == 2
+        status, said = await run("gardener", *plant, "--subjects", "user-######", "--out", str(out), "--json")
+        assert (status, json.loads(said)) == (0, {"planted": 3})
+        rows = [line.split(",") for line in out.read_text().splitlines()[1:]]
+        assert len({subject for subject, _ in rows}) == 3
+        assert (await run("gardener", "honey", "mark", str(signup)))[0] == 1
+        worker = await service.worker(["reveal"])
+        assert await pull(worker, await service.bearer("burglar"), [rows[0][1]]) == ["credential_frozen"]
+        shown = json.loads((await run("admin", "credentials", "frozen", "--json"))[1])["freezes"]
+        assert [one["cause"] for one in shown if one["credential"] == "acme.burglar"] == ["honey_token"]
+        assert "acme.burglar" in (await run("admin", "credentials", "frozen"))[1]
+        free = ["credentials", "unfreeze", "burglar", "--reason", "A drill", "--json"]
+        assert (await run("admin", *free))[0] == 0
+        assert (await run("admin", *free))[0] == 1
 
 
 async def test_doctor_names_a_freeze_that_somebody_took_away(service: World):

@@ -155,6 +155,15 @@ def test_plane_out_of_reach_is_not_allowed():
         fields(hand)
 
 
+def test_a_frozen_credential_is_told_so():
+    """Where a person must look first, the client says so, and not that the grant is missing."""
+    fake = FakeVault()
+    body = b'{"error": "unauthorized_client", "error_description": "credential_frozen: x"}'
+    fake.fail(TOKEN_PATH, answer(403, body))
+    with pytest.raises(NotAllowed, match="credential_frozen"):
+        fields(ByHand(fake.handle))
+
+
 def test_token_that_would_break_a_header_is_refused():
     """An access token with characters no token has is a protocol error, never put in a header."""
     fake = FakeVault()

@@ -232,7 +232,7 @@ def _responses(one: Operation) -> dict[int | str, dict[str, Any]]:
     if one.does == "token":
         oauth = {"application/json": {"schema": examples.OAUTH_ERROR_SCHEMA}}
         return found | {
-            status: {"description": "Refused", "content": oauth} for status in (400, 401, 429, 503)
+            status: {"description": "Refused", "content": oauth} for status in (400, 401, 403, 429, 503)
         }
     if one.does == "ready":
         problem = {"application/json": {"schema": {"type": "object"}}}

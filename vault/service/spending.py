@@ -5,11 +5,11 @@ budget, nothing is counted and nobody waits.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vault.model.ask import Caller, Denied
-from vault.model.spent import Spender
+from vault.model.spent import Spender, Spent
 from vault.policy.budgets import Budget
 from vault.policy.rules import Policy
 from vault.policy.tally import Tally
@@ -87,13 +87,19 @@ async def _spend(unit: Unit, spender: Spender, claims: Sequence[Claim], budget: 
     tally = Tally(before, budget, limits, await _seen(unit, spender, claims), now=now)
     for one in claims:
         one.fits = tally.take(one.subjects, whole=one.whole)
-    await spending.put(unit, spender, tally.account, tally.counted)
+    if tally.counted or limits.values_per_minute is not None or _moved(before, tally.account):
+        await spending.put(unit, spender, tally.account, tally.counted)
     if tally.exceeded is None:
         return None
     most = getattr(limits, tally.exceeded)
     for one in claims:
         one.denied = Denied("budget_exceeded", f"{spender.purpose}: {tally.exceeded} is {most}")
     return Breach(claims[0].caller, spender.purpose, tally.exceeded, most)
+
+
+def _moved(before: Spent, after: Spent) -> bool:
+    """Whether more changed than the minute, which nothing bounds."""
+    return replace(after, minute=before.minute, minute_values=before.minute_values) != before
 
 
 async def _seen(unit: Unit, spender: Spender, claims: Sequence[Claim]) -> Mapping[str, tuple[int, int]]:

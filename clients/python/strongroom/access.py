@@ -126,7 +126,9 @@ def _refused(answer: httpx.Response) -> ClientError:
     if code is None:
         return problem_error(answer)
     error: ClientError = NotAuthenticated(code)
-    if code in {"invalid_scope", "unauthorized_client"}:
+    if answer.status_code == 403:
+        error = NotAllowed("credential_frozen", "This credential is frozen until a person lifts that.")
+    elif code in {"invalid_scope", "unauthorized_client"}:
         error = NotAllowed(code, "This credential does not reach this plane.")
     elif answer.status_code == 429 or answer.status_code >= 500:
         error = refusal(Problem(code, status=answer.status_code))
