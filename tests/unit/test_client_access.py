@@ -159,7 +159,7 @@ def test_a_frozen_credential_is_told_so():
     """Where a person must look first, the client says so, and not that the grant is missing."""
     fake = FakeVault()
     body = b'{"error": "unauthorized_client", "error_description": "credential_frozen: x"}'
-    fake.fail(TOKEN_PATH, answer(403, body))
+    fake.fail(TOKEN_PATH, answer(403, body, **{"content-type": "application/json"}))
     with pytest.raises(NotAllowed, match="credential_frozen"):
         fields(ByHand(fake.handle))
 
