@@ -15,6 +15,7 @@ from typing import TypeVar
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
 from keys.errors import KeysError, Outdated, PoolEmpty
 from keys.keystore import CANARY, Keystore
+from keys.pace import Pace
 from keys.ring import WrappedDek, Wrapper
 
 T = TypeVar("T")
@@ -60,6 +61,17 @@ class Pool:
         self._ready: dict[str, deque[tuple[int, Dek]]] = {}
         self._refills: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._paces: dict[str, Pace] = {}
+
+    @property
+    def low_water(self) -> int:
+        """Below so many DEKs of a tenant the pool alone does not make this worker ready."""
+        return self.size // 8
+
+    def seconds_left(self) -> float:
+        """For how long the pool would last without a refill, at the rate of the last minute, for the tenant
+        that runs out first: until its last DEK is taken, or is too old to be used."""
+        return min(map(self._seconds_left, self._ready), default=0.0)
 
     def level(self, tenant: str) -> int:
         """How many DEKs of a tenant are ready and within their lease."""
@@ -79,6 +91,7 @@ class Pool:
                 taken = await self._make_and_pop(tenant, count)
         if len(self._ready[tenant]) < self.size // 2:
             self._refill_soon(tenant)
+        self._paces.setdefault(tenant, Pace()).took(count, at=self._now() / _SECOND)
         return taken
 
     async def warm(self, tenant: str) -> None:
@@ -111,6 +124,14 @@ class Pool:
                 return taken
             await self._refill(tenant, at_least=count + self.size // 2)
         raise PoolEmpty
+
+    def _seconds_left(self, tenant: str) -> float:
+        level = self.level(tenant)
+        if level == 0:
+            return 0.0
+        until_stale = (self._ready[tenant][-1][0] - self._now()) / _SECOND
+        rate = self._paces.setdefault(tenant, Pace()).per_second(at=self._now() / _SECOND)
+        return min(until_stale, level / rate) if rate else until_stale
 
     def _drop_stale(self, tenant: str) -> None:
         ready = self._ready.get(tenant)

@@ -141,9 +141,11 @@ def _ingest(plane: Base, settings: Settings) -> Running:
     async def start() -> None:
         await plane.start()
         await warm()
+        metrics.watch_pool(lambda: pool.lowest() or 0, pool.seconds_left)
 
     async def stop() -> None:
         await gather.drain()
+        metrics.watch_pool(lambda: 0, lambda: 0.0)
         await pool.close()
         await keystore.close()
         await plane.stop()
@@ -152,8 +154,7 @@ def _ingest(plane: Base, settings: Settings) -> Running:
         """Tokenizing goes on from the pool while the key server is away, so the pool is what counts."""
         await common.store.clock()
         level = pool.lowest()
-        metrics.pool_level.set(level or 0)
-        if level is None or level < settings.pool_size // 8:
+        if level is None or level < pool.low_water:
             await plane.transit.probe()
 
     return Running(plane, {"ingest": api}, start, stop, check)

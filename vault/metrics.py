@@ -1,5 +1,7 @@
 """What operators watch. Labels hold verbs, planes and codes: never a tenant's data, a token or a person."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 registry = CollectorRegistry(auto_describe=True)
@@ -28,6 +30,11 @@ pool_level = Gauge(
     "strongroom_dek_pool_level", "DEKs ready, for the tenant with the fewest.", registry=registry
 )
 freezes = Counter("strongroom_freezes_total", "Credentials frozen.", ["cause"], registry=registry)
+pool_seconds_left = Gauge(
+    "strongroom_dek_pool_seconds_left",
+    "For how long the pool lasts without a refill at the rate of the last minute, for the worst tenant.",
+    registry=registry,
+)
 alarms = Counter("strongroom_alarms_total", "What must wake someone.", ["code"], registry=registry)
 failed_logins = Counter(
     "strongroom_failed_authentications_total", "Authentications that failed.", registry=registry
@@ -58,3 +65,9 @@ reconcile_behind = Gauge(
     "Age of the newest audit entry judged; 0 when all are.",
     registry=registry,
 )
+
+
+def watch_pool(level: Callable[[], int], seconds_left: Callable[[], float]) -> None:
+    """Measure this worker's pool whenever somebody asks for the metrics."""
+    pool_level.set_function(level)
+    pool_seconds_left.set_function(seconds_left)

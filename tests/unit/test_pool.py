@@ -208,3 +208,30 @@ async def test_swapped_dek_row_does_not_unwrap(bench):
     fetched = await bench.keystore.fetch("acme", [two.dek_id])
     opened = await bench.ring.unwrap("acme", list(fetched.values()), batch="t")
     assert [error.code for error in opened] == ["dek_tampered"]
+
+
+async def test_the_pool_says_how_long_it_lasts(bench):
+    """At a steady rate it lasts level / rate seconds; at none until its DEKs are too old; empty, no time."""
+    assert bench.pool.seconds_left() == 0
+    bench.pool = bench.new(size=120, lease=1800 * LEASE)
+    await bench.pool.warm("acme")
+    assert bench.pool.seconds_left() == pytest.approx(900)
+    for _ in range(12):
+        await bench.pool.take("acme", 5)
+        bench.clock.us += 5 * LEASE
+    assert bench.pool.level("acme") == 60
+    assert bench.pool.seconds_left() == pytest.approx(60, rel=0.1)
+    bench.clock.us += 61 * LEASE
+    assert bench.pool.seconds_left() == pytest.approx(900 - 121, abs=1)
+    bench.clock.us += 900 * LEASE
+    assert bench.pool.seconds_left() == 0
+
+
+async def test_the_tenant_that_runs_out_first_counts(bench):
+    """With two tenants the one that uses its DEKs up faster says how long the pool lasts."""
+    bench.pool = bench.new(size=64, lease=1800 * LEASE)
+    for tenant in ("acme", "bcme"):
+        await bench.pool.warm(tenant)
+    await bench.pool.take("bcme", 30)
+    assert bench.pool.seconds_left() == pytest.approx(34 / (30 / 60))
+    assert bench.pool.low_water == 8
