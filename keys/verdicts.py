@@ -33,6 +33,8 @@ class Row(NamedTuple):
 
 
 TABLE: tuple[Row, ...] = (
+    # A standby that forwards, and has lost its active node. Never followed: token and body would go along.
+    Row(307, "", Behind, "standby without its active node"),
     # 400 stands for the items of a batch as well: one that fails has a text and no status.
     Row(400, "message authentication failed", Tampered, "does not authenticate"),
     Row(400, "too old", Retired, "version retired"),

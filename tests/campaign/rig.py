@@ -146,6 +146,7 @@ async def rigged(
     for name, identity in provisioned.identities.items():
         (folder / "identities").mkdir(exist_ok=True)
         write_identity(folder / "identities" / f"{name}.json", identity)
+    await asyncio.to_thread(keyserver.restart_standbys)  # or they would not audit the header of a list's id
     databases = await serviced._postgresql(postgres)
     alone = len(keyserver.nodes) == 1
     async with Proxy(postgres.port) as database, Proxy(keyserver.nodes[0].port) as keys:

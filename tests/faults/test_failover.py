@@ -76,6 +76,7 @@ SICK = [
     pytest.param(answer(501, {"errors": []}), id="not initialised"),
     pytest.param(answer(502, b""), id="502"),
     pytest.param(answer(504, b""), id="504"),
+    pytest.param(answer(307, b"", Location="http://127.0.0.1:1/"), id="307"),
     pytest.param(answer(412, {"errors": []}), id="412"),
     pytest.param(answer(429, {"errors": []}), id="behind an index"),
     pytest.param(answer(472, {"errors": []}), id="472"),
@@ -140,7 +141,6 @@ async def test_a_node_that_is_back_is_used_again(nodes: list[FakeKeyServer], tra
         (answer(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}), Refused),
         (answer(404, {"errors": []}), Misconfigured),
         (answer(429, {"errors": ["request path: rate limit quota exceeded"]}), Busy),
-        (answer(307, b"", Location="http://127.0.0.1:1/"), Misconfigured),
         (answer(200, b"not JSON"), Misconfigured),
     ],
 )
