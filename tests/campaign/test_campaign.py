@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -50,24 +51,26 @@ class Grounds:
         self._stack = AsyncExitStack()
 
     async def _made(self, ground: Ground, groups: tuple[str, ...], folder: Path) -> Rig:
-        postgres = self._postgres(ground, folder)
+        postgres = self._postgres(ground)
+        await postgres.start_again()  # a fault before this one may have left it dead
         nodes = 3 if ground.startswith("three") else 1
         bao = Cluster.start(folder / "bao", nodes=nodes, standby_reads="forward" not in ground)
         self._stack.callback(bao.stop)
         return await self._stack.enter_async_context(rigged(folder, postgres, bao, groups=groups))
 
-    def _postgres(self, ground: Ground, folder: Path) -> Postgres:
+    def _postgres(self, ground: Ground) -> Postgres:
         if ground != "small disks":
             return self._request.getfixturevalue("postgres")
-        data, wal = (self._stack.enter_context(small_disk(folder / name)) for name in ("disk", "wal"))
+        data, wal = (self._stack.enter_context(small_disk()) for _ in range(2))
         small = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
         return self._stack.enter_context(started(data, wal=wal / "wal", **small))
 
 
 @contextlib.contextmanager
-def small_disk(place: Path, size: str = "768m") -> Iterator[Path]:
+def small_disk(size: str = "768m") -> Iterator[Path]:
     """A file system of its own, in memory. Skips where nobody may mount one."""
-    place.mkdir()
+    place = Path(tempfile.mkdtemp(prefix="strongroom-disk-"))
+    place.chmod(0o755)  # the database server is another user
     if os.getuid() != 0 or os.system(f"mount -t tmpfs -o size={size} none {place} 2>/dev/null") != 0:
         pytest.skip("mounting a small file system takes root")
     try:
@@ -76,6 +79,7 @@ def small_disk(place: Path, size: str = "768m") -> Iterator[Path]:
         yield place
     finally:
         os.system(f"umount -l {place}")
+        place.rmdir()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

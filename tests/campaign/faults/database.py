@@ -11,7 +11,7 @@ from tests.fakes.proxy import Mode
 
 async def killed(scene: Scene) -> None:
     """SIGKILL to every process of the server at once, again and again."""
-    for _ in range(int(scene.held(long=20, short=2))):
+    for _ in range(int(scene.held(long=10, short=2))):
         await _down(scene, signal.SIGKILL)
 
 
@@ -25,8 +25,7 @@ async def _down(scene: Scene, how: signal.Signals) -> None:
     postgres = scene.rig.postgres
     scene.begin()
     await postgres.die(how)
-    postgres.start()
-    await postgres.wait_ready_async()
+    await postgres.start_again()
     scene.end()
     await scene.load.served(40)
 

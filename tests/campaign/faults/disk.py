@@ -54,8 +54,7 @@ async def _up_again(scene: Scene) -> None:
     if not postgres.alive:
         scene.seen.append("PostgreSQL ended by itself and was started again")
         await postgres.die(signal.SIGKILL)
-        postgres.start()
-    await postgres.wait_ready_async()
+    await postgres.start_again()
 
 
 async def sync_fails(scene: Scene) -> None:
