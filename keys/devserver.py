@@ -225,7 +225,7 @@ class RunningServer:
 
 def _spawn(program: Path, config: Path, log: Path) -> subprocess.Popen[bytes]:
     become = [sys.executable, "-I", "-S", "-c", _BECOME, str(os.getpid())]
-    command = [*become, str(program), "server", f"-config={config}"]
+    command = [*become, str(program), "server", f"-config={config.resolve()}"]
     started: SimpleQueue[subprocess.Popen[bytes] | OSError] = SimpleQueue()
     # The kernel takes the death of the thread that forked for the parent's: this one lives as long as both.
     threading.Thread(target=_keep, args=(command, log, started), name="openbao", daemon=True).start()

@@ -25,9 +25,10 @@ time.sleep(60)
 """
 
 
-def test_second_start_finds_yesterdays_keys(tmp_path: Path) -> None:
-    """Keys and identities made yesterday are there today, on another port, in a folder with a space."""
-    home = DevServer(tmp_path / "my vault")
+def test_second_start_finds_yesterdays_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made yesterday is there today, on another port, in a folder with a space, named from here."""
+    monkeypatch.chdir(tmp_path)
+    home = DevServer(Path("my vault"))
     with home.start() as running:
         set_up(running)
     with home.start() as running:
