@@ -1,7 +1,7 @@
 """The one table from what the key server answers, status and text, to our errors. Pure.
 
 What is to be done follows from the error's class (keys/errors.py): `elsewhere`, another node is asked;
-`transient`, the same is asked again inside the deadline; `alarm`, somebody is told. Server text is read to
+`transient`, the same is asked again inside the deadline; neither, it is told at once. Server text is read to
 choose a row and then forgotten: a transit error body can quote plaintext.
 """
 
