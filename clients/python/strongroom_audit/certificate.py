@@ -199,8 +199,9 @@ def _words(read: Certificate) -> Iterator[str]:
 def _final_words(read: Certificate, stated: Finality) -> Iterator[str]:
     """Which fields are beyond every copy of the databases by this statement, and which are not."""
     facts = stated.facts
-    yield f"Final for what was erased before {facts['erased_before']}: key versions before {stated.version} are"
-    yield f"no more since {facts['trimmed_at']}, begun by {facts['begun_by']}, trimmed by {facts['trimmed_by']}."
+    yield f"Statement of finality: since {facts['trimmed_at']} key versions before {stated.version} are no more"
+    yield f"(begun by {facts['begun_by']}, trimmed by {facts['trimmed_by']})."
+    yield f"Final is what was erased before {facts['erased_before']}:"
     for item in read.items:
         if item.outcome == "erased":
             final = stated.covers(item.more["at"])

@@ -1,0 +1,120 @@
+"""Verify: a sample of a tenant's records, each held to its key: reveal unwraps it, the record commits to it.
+
+No value is opened. Each look is an event of its own, committed before the unwrap, like any reveal; a key that
+does not fit its record is a second event and an alarm.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from keys.errors import EnvelopeError, KeysError
+from vault.alarms import raise_alarm
+from vault.log.event import Draft
+from vault.model.ask import Caller
+from vault.model.names import show_id
+from vault.service.catalogue import catalogue
+from vault.service.parts import Reveal
+from vault.service.record import record
+from vault.store.records import Stored
+from vault.store.sampling import sample_records
+from vault.store.wall import is_committed
+
+VERB, SAMPLE = "verify", "sample"
+LEAST, MOST = 50, 1000
+"""Records looked at, where there are so many: at least, and at most."""
+AT_ONCE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a sample showed."""
+
+    checked: int
+    of: int
+    """Living records there were."""
+    failed: Sequence[tuple[str, str]]
+    """(token, code) of those whose key does not fit."""
+
+
+def size_of(count: int) -> int:
+    """How many of `count` records a sample has: one in a hundred, but at least and at most so many."""
+    return min(count, MOST, max(LEAST, -(-count // 100)))
+
+
+async def verify(who: Caller, parts: Reveal, *, to_version: int) -> Verified:
+    """Hold a random sample to its keys; `to_version`: of the KEK, for the record. Raises: Unavailable."""
+    count = await parts.ledger.lives.count(who.tenant)
+    tokens = await _sample(who.tenant, size_of(count), parts)
+    failed: list[tuple[str, str]] = []
+    for start in range(0, len(tokens), AT_ONCE):
+        loaded = await parts.store.load(who.tenant, tokens[start : start + AT_ONCE])
+        living = [one for one in loaded.values() if one.erased_at is None]
+        failed += await _hold(who, living, parts) if living else []
+    said: dict[str, str | int] = {
+        "to_version": to_version,
+        "checked": len(tokens),
+        "of": count,
+        "failed": len(failed),
+    }
+    await record(who.tenant, [Draft(who, VERB, "deny" if failed else "allow", SAMPLE, detail=said)], parts)
+    return Verified(len(tokens), count, failed)
+
+
+async def _sample(tenant: str, size: int, parts: Reveal) -> list[str]:
+    """So many tokens at random, of every type there is some."""
+    types = [kind.name for kind in catalogue((await parts.registers.of(tenant)).policy)]
+    found = await sample_records(parts.store.engine, tenant, types, each=size, random=parts.random)
+    salt = parts.random(16)
+    return sorted({one.token for one in found}, key=lambda t: sha256(salt + t.encode()).digest())[:size]
+
+
+async def _hold(who: Caller, living: Sequence[Stored], parts: Reveal) -> list[tuple[str, str]]:
+    """Events first, then one unwrap; answers (token, code) of what does not fit. Raises: KeysError."""
+    wrapped = await parts.keystore.fetch(who.tenant, [one.dek_id for one in living])
+    signed = await record(who.tenant, [_draft(who, one) for one in living], parts)
+    batch = show_id("lst", signed.heading.list_id)
+    keys = list(wrapped.values())
+    opened = await parts.unwrapper.unwrap(who.tenant, keys, batch=batch) if keys else []
+    found = {one.dek_id: key for one, key in zip(keys, opened, strict=True)}
+    held = [(one, _trouble(who.tenant, one, found)) for one in living]
+    bad = await _still(who.tenant, [(one, code) for one, code in held if code], parts)
+    if bad:
+        await record(who.tenant, [_draft(who, one, failure=code) for one, code in bad], parts)
+        for one, _ in bad:
+            raise_alarm("record_tampered", who.tenant, one.token)
+    return [(one.token, code) for one, code in bad]
+
+
+async def _still(
+    tenant: str, bad: Sequence[tuple[Stored, str]], parts: Reveal
+) -> Sequence[tuple[Stored, str]]:
+    """Those that nobody erased or replaced while they were looked at."""
+    now = await parts.store.load(tenant, [one.token for one, _ in bad]) if bad else {}
+    return [(one, code) for one, code in bad if now.get(one.token) == one]
+
+
+def _trouble(tenant: str, stored: Stored, keys: Mapping[bytes, bytes | KeysError]) -> str:
+    key = keys.get(stored.dek_id, EnvelopeError("no key"))
+    if isinstance(key, KeysError):
+        return key.code
+    try:
+        fits = is_committed(tenant, stored, dek=key)
+    except EnvelopeError:
+        fits = False
+    return "" if fits else EnvelopeError.code
+
+
+def _draft(who: Caller, stored: Stored, **detail: str) -> Draft:
+    return Draft(
+        who,
+        VERB,
+        "allow",
+        VERB,
+        token=stored.token,
+        field_type=stored.field_type,
+        subject=stored.subject,
+        # A second event of the same list of unwraps allows none.
+        dek_id=None if detail else stored.dek_id,
+        detail=detail,
+    )
