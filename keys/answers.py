@@ -142,6 +142,8 @@ class KeySettings(msgspec.Struct, frozen=True):
     latest_version: int
     min_decryption_version: int
     min_encryption_version: int
+    min_available_version: int = 0
+    """Older versions were trimmed: they exist no more."""
 
 
 class _Times(msgspec.Struct):

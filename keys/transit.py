@@ -144,6 +144,11 @@ class Transit:
         body = _json({f"min_{what}_version": version})
         await self._send("post", f"{self._path('keys', key)}/config", body)
 
+    async def trim(self, key: str, version: int) -> None:
+        """Destroy every version before `version`, for ever. Raises: KeysError."""
+        body = _json({"min_available_version": version})
+        await self._send("post", f"{self._path('keys', key)}/trim", body)
+
     async def index(
         self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
     ) -> list[Hashed]:

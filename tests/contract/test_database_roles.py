@@ -188,7 +188,8 @@ MAY: dict[tuple[str, str], set[str]] = {
     | _columns("replaced", "tenant", "dek_id", "key_destroyed_at")
     | _columns("tombstone", "tenant", "dek_id", "key_destroyed_at")
     | _columns("resealed", "tenant", "dek_id", "key_destroyed_at")
-    | _columns("blind_index", "tenant", "field_type", "key_version"),
+    | _columns("blind_index", "tenant", "field_type", "key_version")
+    | _every("event", "signed_list", "worker"),
     ("data", "strongroom_retention"): set(),
     ("keystore", "strongroom_ingest"): {"INSERT dek"} | FENCED,
     ("keystore", "strongroom_reveal"): _columns("dek", "tenant", "dek_id", "wrapped"),

@@ -39,6 +39,10 @@ class Keystore(Shelf, Counter, Protocol):
     async def raise_fence(self, tenant: str, version: int) -> None: ...
 
 
+async def _unasked(_: int) -> None:
+    """A rotation by itself asks nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What a rotation is made with."""
@@ -49,6 +53,8 @@ class Tools:
     note: Callable[[Step], Awaitable[object]]
     """Puts a step on record; durable when it returns."""
     watch: Callable[[Tally], None] = lambda _: None
+    verified: Callable[[int], Awaitable[None]] = _unasked
+    """Asked, with the version, before older ones are retired; raises when they may not be."""
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     page_size: int = PAGE
@@ -140,6 +146,7 @@ async def _retire(kek: Kek, tools: Tools) -> None:
     """Older versions open nothing any more. It can be taken back until they are trimmed."""
     now: KeySettings = await tools.keys.key_settings(kek_of(kek.tenant))
     if now.min_decryption_version < kek.latest:
+        await tools.verified(kek.latest)
         counted: dict[str, str | int] = {"to_version": kek.latest, "old_deks": 0}
         await tools.note(Step("retire", kek_of(kek.tenant), counted))
         await tools.keys.set_minimum(kek_of(kek.tenant), "decryption", kek.latest)

@@ -200,6 +200,10 @@ RIGHTS: Rights = {
         "SELECT (tenant, dek_id, key_destroyed_at) ON resealed",
         # How many rows of an index an old version of its key made: never a digest, nor whose it is.
         "SELECT (tenant, field_type, key_version) ON blind_index",
+        # Where a shred cycle stands, and that the right worker signed it.
+        "SELECT ON event",
+        "SELECT ON signed_list",
+        "SELECT ON worker",
     ),
     # Touches no table: these functions look and act for it, and hold to the legal minimum by themselves.
     "strongroom_retention": (

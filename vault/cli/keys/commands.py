@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vault.cli.console import AsJson, print_json, print_table, screen
+from vault.cli.keys.finality import finality
 from vault.cli.keys.inventory import inventory
 from vault.cli.keys.named import wanted
 from vault.cli.keys.rotating import rewrap, rotate
+from vault.cli.keys.shredding import shred_cycle
+from vault.cli.keys.verifying import verify
 from vault.cli.tenants import service_settings
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ app = typer.Typer(
 app.command()(rotate)
 app.command()(rewrap)
 app.command()(inventory)
+app.command()(shred_cycle)
+app.command()(verify)
+app.command()(finality)
 Tenant = Annotated[str | None, typer.Option("--tenant", help="This tenant alone.")]
 
 

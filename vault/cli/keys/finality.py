@@ -1,4 +1,4 @@
-"""`strongroom keys finality`: the signed statement that what was erased before a cycle is beyond every copy."""
+"""`strongroom keys finality`: the signed statement that what was erased is beyond every copy."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -9,6 +9,7 @@ PLANES = {
     b"disclose": "reveal",
     b"doctor": "reveal",
     b"freeze": "reveal",
+    b"verify": "reveal",
     b"erase": "office",
     b"notices": "office",
     b"consent": "office",
