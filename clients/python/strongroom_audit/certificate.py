@@ -199,7 +199,7 @@ def _words(read: Certificate) -> Iterator[str]:
 def _final_words(read: Certificate, stated: Finality) -> Iterator[str]:
     """Which fields are beyond every copy of the databases by this statement, and which are not."""
     facts = stated.facts
-    yield f"Statement of finality: key versions before {stated.version} are no more since {facts['trimmed_at']}"
+    yield f"Statement of finality: versions before {stated.version} are no more since {facts['trimmed_at']}"
     yield f"(begun by {facts['begun_by']}, trimmed by {facts['trimmed_by']})."
     yield f"Final is what was erased before {facts['erased_before']}:"
     for item in read.items:
