@@ -7,18 +7,15 @@ from functools import partial
 
 from keys.policies import worker_key
 from keys.transit import Transit
-from vault.log_bound import bound_of
-from vault.plane import Base, base, keystore_of, more, provenance_of
+from vault.plane import Base, base, keystore_of, more
 from vault.service.authority_keys import PublicKeys
 from vault.service.diary import Diary
-from vault.service.parts import Reveal
 from vault.service.provenance import Provenance
 from vault.service.verified_lists import ListVerifier
+from vault.service.verify import Verifying
 from vault.settings import Settings
-from vault.store.backlog import Backlog
 from vault.store.events import read_events
 from vault.store.ledger import Ledger
-from vault.store.log import LogStore
 from vault.store.proposals import RecentLists
 
 
@@ -39,22 +36,14 @@ def diary_of(plane: Base) -> Diary:
 
 
 @asynccontextmanager
-async def revealing(settings: Settings) -> AsyncIterator[tuple[Reveal, Transit]]:
-    """The reveal plane's parts, started, without its HTTP face, and its key server."""
+async def revealing(settings: Settings) -> AsyncIterator[tuple[Verifying, Transit]]:
+    """What verifying takes of the reveal plane, started, and its key server."""
     plane = base("reveal", settings)
     keystore = keystore_of(plane, settings)
-    limit = Backlog(settings.log_backlog_events, settings.log_backlog_seconds * 1_000_000)
     try:
         await plane.start()
-        parts: Reveal = more(
-            Reveal,
-            plane.parts,
-            keystore=keystore,
-            unwrapper=plane.transit,
-            indexer=plane.transit,
-            ledger=Ledger(plane.data),
-            provenance=provenance_of(plane, "office"),
-            bound=bound_of(LogStore(plane.data), limit),
+        parts: Verifying = more(
+            Verifying, plane.parts, keystore=keystore, unwrapper=plane.transit, ledger=Ledger(plane.data)
         )
         yield parts, plane.transit
     finally:

@@ -93,7 +93,7 @@ def plane_urls(postgres: Postgres, data: URL, keystore: URL, *, port: int = 0) -
 
 
 def _built(
-    databases: Databases, identities: Path, bao: RunningServer, **changed: Any
+    databases: Databases, identities: Path, bao: RunningServer, /, **changed: Any
 ) -> tuple[Databases, Settings]:
     told: dict[str, Any] = {
         "data_url": databases.data_url,

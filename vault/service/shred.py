@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from keys.answers import KeySettings
 from keys.transit import kek_of
-from vault.errors import Conflict
+from vault.errors import Conflict, Unavailable
 from vault.log.event import timestamp
 from vault.model.persons import same_person
 from vault.service.diary import BEGIN, TRIM, TRIMMED, Cycle
@@ -153,5 +153,5 @@ async def _begin(tenant: str, begin: Begin, tools: Tools) -> None:
 async def _begun(tenant: str, diary: Teller) -> Cycle:
     cycle = await diary.cycle(tenant)
     if cycle is None:
-        raise Conflict("history", "the log does not tell what was just written to it")
+        raise Unavailable("store_unavailable", "the log does not tell what was just written to it")
     return cycle

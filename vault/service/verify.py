@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from keys.errors import EnvelopeError, KeysError
+from keys.keystore import Keystore
+from keys.ring import Unwrapper
 from vault.alarms import raise_alarm
 from vault.log.event import Draft
 from vault.model.ask import Caller
 from vault.model.names import show_id
 from vault.service.catalogue import catalogue
-from vault.service.parts import Reveal
+from vault.service.parts import Parts
 from vault.service.record import record
+from vault.store.ledger import Ledger
 from vault.store.records import Stored
 from vault.store.sampling import sample_records
 from vault.store.wall import is_committed
@@ -24,6 +27,15 @@ VERB, SAMPLE = "verify", "sample"
 LEAST, MOST = 50, 1000
 """Records looked at, where there are so many: at least, and at most."""
 AT_ONCE = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifying(Parts):
+    """The part of reveal that this takes."""
+
+    keystore: Keystore
+    unwrapper: Unwrapper
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ def size_of(count: int) -> int:
     return min(count, MOST, max(LEAST, -(-count // 100)))
 
 
-async def verify(who: Caller, parts: Reveal, *, to_version: int) -> Verified:
+async def verify(who: Caller, parts: Verifying, *, to_version: int) -> Verified:
     """Hold a random sample to its keys; `to_version`: of the KEK, for the record. Raises: Unavailable."""
     count = await parts.ledger.lives.count(who.tenant)
     tokens = await _sample(who.tenant, size_of(count), parts)
@@ -61,7 +73,7 @@ async def verify(who: Caller, parts: Reveal, *, to_version: int) -> Verified:
     return Verified(len(tokens), count, failed)
 
 
-async def _sample(tenant: str, size: int, parts: Reveal) -> list[str]:
+async def _sample(tenant: str, size: int, parts: Verifying) -> list[str]:
     """So many tokens at random, of every type there is some."""
     types = [kind.name for kind in catalogue((await parts.registers.of(tenant)).policy)]
     found = await sample_records(parts.store.engine, tenant, types, each=size, random=parts.random)
@@ -69,7 +81,7 @@ async def _sample(tenant: str, size: int, parts: Reveal) -> list[str]:
     return sorted({one.token for one in found}, key=lambda t: sha256(salt + t.encode()).digest())[:size]
 
 
-async def _hold(who: Caller, living: Sequence[Stored], parts: Reveal) -> list[tuple[str, str]]:
+async def _hold(who: Caller, living: Sequence[Stored], parts: Verifying) -> list[tuple[str, str]]:
     """Events first, then one unwrap; answers (token, code) of what does not fit. Raises: KeysError."""
     wrapped = await parts.keystore.fetch(who.tenant, [one.dek_id for one in living])
     signed = await record(who.tenant, [_draft(who, one) for one in living], parts)
@@ -87,7 +99,7 @@ async def _hold(who: Caller, living: Sequence[Stored], parts: Reveal) -> list[tu
 
 
 async def _still(
-    tenant: str, bad: Sequence[tuple[Stored, str]], parts: Reveal
+    tenant: str, bad: Sequence[tuple[Stored, str]], parts: Verifying
 ) -> Sequence[tuple[Stored, str]]:
     """Those that nobody erased or replaced while they were looked at."""
     now = await parts.store.load(tenant, [one.token for one, _ in bad]) if bad else {}

@@ -66,9 +66,9 @@ async def restore(wish: Wish, settings: Settings, watch: Watch) -> Restored:
     async with _data(urls[0]) as data:
         empty = await _assert_welcome(data, manifest, wish)
         known = _erasures_known(manifest, [one for _, one in erased], wish, living=not empty)
-        added = await _load(data, wish.folder, manifest, watch)
+        added = await _load(data, wish.folder, manifest, watch, empty=empty)
         for path, one in erased:
-            added += await _load(data, path, one, watch)
+            added += await _load(data, path, one, watch, empty=empty)
         buried = await data.bury()
         async with _keys(urls[1]) as keys:
             put = await _load_keys(keys, wish.folder, manifest, watch) if wish.keystore else 0
@@ -126,13 +126,13 @@ def _erasures_known(manifest: Manifest, erased: Sequence[Manifest], wish: Wish, 
     )
 
 
-async def _load(data: ReturningData, folder: Path, manifest: Manifest, watch: Watch) -> int:
+async def _load(data: ReturningData, folder: Path, manifest: Manifest, watch: Watch, *, empty: bool) -> int:
     added = 0
     for name in manifest.tables:
         if not name.startswith("data/"):
             continue
         for columns in folders.pages(folder, name, manifest):
-            if name == INDEX:
+            if name == INDEX and not empty:
                 added += await data.put_index(columns)
             else:
                 added += await data.put(TABLES[name], columns)
@@ -161,8 +161,8 @@ async def _settle(data: ReturningData, keys: ReturningKeys, wish: Wish, watch: W
         watch("records held to their keys", len(page))
     if missing and not wish.bury_missing:
         raise CommandError(
-            f"{len(missing):,} records of the copy have no key in the keystore: they were erased after the "
-            "copy was made, or this is not the newest keystore. Name the tombstones made since "
+            f"{len(missing):,} records of the copy have no key in the keystore: erased or sealed anew since, "
+            "or this is not the newest keystore. Name the tombstones made since "
             "(--tombstones); once you are sure that they were erased, --bury-missing ends them. Nothing was "
             "changed"
         )

@@ -115,13 +115,15 @@ class ReturningData(Returning):
         return found
 
     async def put_index(self, columns: Mapping[str, Sequence[Any]]) -> int:
-        """Add index rows, but none of a token whose value was corrected: nobody could tell which it is of."""
-        told = sorted(set(columns["token"]))
-        with failures.statements():
-            corrected = select(replaced.c.tenant, replaced.c.token).where(
-                among(self.open, replaced.c.token, told)
-            )
-            stale = {tuple(row) for row in await self.open.execute(corrected)}
+        """Add index rows where rows live, but none of a token that has one, or whose value was corrected.
+
+        Nobody could tell any more which value, or which version of the index key, such a row is of.
+        """
+        told, stale = sorted(set(columns["token"])), set[tuple[Any, ...]]()
+        for table in (replaced, blind_index):
+            known = select(table.c.tenant, table.c.token).where(among(self.open, table.c.token, told))
+            with failures.statements():
+                stale |= {tuple(row) for row in await self.open.execute(known)}
         pairs = zip(columns["tenant"], columns["token"], strict=True)
         fresh = [i for i, pair in enumerate(pairs) if pair not in stale]
         return await self.put(blind_index, {name: [c[i] for i in fresh] for name, c in columns.items()})
