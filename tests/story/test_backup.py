@@ -23,7 +23,7 @@ from vault.cli.main import main
 from vault.errors import ServiceError
 from vault.sequencer import build_sequencer
 from vault.settings import PLANES
-from vault.store.copies.spelling import DATA_TABLES
+from vault.store.copies.spelling import DATA_TABLES, KEYSTORE_TABLES
 from vault.store.engine import open_database
 from vault.store.restored import restoration
 from vault.store.schema import checkpoint, event, record, tombstone
@@ -116,7 +116,7 @@ async def opened(service: World, client: Any, tokens: list[str]) -> list[int]:
 async def test_a_backup_is_whole_private_and_on_record(service: World, yesterday: Yesterday, run: Run):
     """Every table is in it, for its owner alone, and no value; each tenant's log names it."""
     files = [path for path in yesterday.folder.rglob("*") if path.is_file()]
-    assert {path.stem for path in files} == {*DATA_TABLES, "dek", "manifest"}
+    assert {path.stem for path in files} == {*DATA_TABLES, *KEYSTORE_TABLES, "manifest"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert holders([service.marker], [yesterday.folder, yesterday.tombstones]) == []
     status, shown, _ = await run("backup", "verify", yesterday.folder)

@@ -141,7 +141,15 @@ async def _load(data: ReturningData, folder: Path, manifest: Manifest, watch: Wa
 
 
 async def _load_keys(keys: ReturningKeys, folder: Path, manifest: Manifest, watch: Watch) -> int:
+    """Raises: CommandError while a rotation is under way that must not be given older keys."""
     added = 0
+    for tenant, fence in (await keys.fences()).items():
+        facts = manifest.tenants.get(tenant)
+        if facts is not None and min(facts.kek_versions, default=fence) < fence:
+            raise CommandError(
+                f"a rotation of {tenant}'s KEK has begun, and the copy has keys under older versions: finish "
+                "it (`strongroom keys rewrap`) and use the living keystore. Nothing was changed"
+            )
     for name in manifest.tables:
         if name.startswith("keystore/"):
             for columns in folders.pages(folder, name, manifest):

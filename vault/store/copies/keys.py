@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, select
 
-from keys.keystore import dek
+from keys.keystore import dek, kek_fence
 from vault.store import failures
 from vault.store.copies.returning import Key, Returning, by_tenant
 from vault.store.rows import among
@@ -23,6 +23,12 @@ class ReturningKeys(Returning):
                 )
                 there |= {(tenant, bytes(one)) for one in (await self.open.scalars(found)).all()}
         return [key for key in keys if key not in there]
+
+    async def fences(self) -> dict[str, int]:
+        """{tenant: the oldest KEK version that may be added}; nobody raises it until this has ended."""
+        held = select(kek_fence.c.tenant, kek_fence.c.min_version).with_for_update(read=True)
+        with failures.statements():
+            return {row[0]: row[1] for row in await self.open.execute(held)}
 
     async def destroy(self, keys: Sequence[Key]) -> int:
         """Delete keys; answer how many there were."""
