@@ -26,7 +26,13 @@ class Examined:
 
 
 async def examine(
-    who: Caller, records: Sequence[Stored], parts: Parts, *, keystore: Keystore, unwrapper: Unwrapper
+    who: Caller,
+    records: Sequence[Stored],
+    parts: Parts,
+    *,
+    keystore: Keystore,
+    unwrapper: Unwrapper,
+    verb: str = VERB,
 ) -> list[Examined]:
     """Unwrap each record's DEK and check it against the record's commitment, leaving the trace first.
 
@@ -36,7 +42,7 @@ async def examine(
         return []
     wrapped = await keystore.fetch(who.tenant, [one.dek_id for one in records])
     policy = (await parts.registers.of(who.tenant)).policy.hash
-    signed = await record(who.tenant, [_draft(who, one, policy) for one in records], parts)
+    signed = await record(who.tenant, [_draft(who, verb, one, policy) for one in records], parts)
     there = [one for one in records if one.dek_id in wrapped]
     batch = show_id("lst", signed.heading.list_id)
     opened = await unwrapper.unwrap(who.tenant, [wrapped[one.dek_id] for one in there], batch=batch)
@@ -44,12 +50,12 @@ async def examine(
     return [Examined(one.token, _fault(who.tenant, one, keys.get(one.token))) for one in records]
 
 
-def _draft(who: Caller, one: Stored, policy: str) -> Draft:
+def _draft(who: Caller, verb: str, one: Stored, policy: str) -> Draft:
     return Draft(
         who,
-        VERB,
+        verb,
         "allow",
-        VERB,
+        verb,
         token=one.token,
         field_type=one.field_type,
         subject=one.subject,

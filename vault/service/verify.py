@@ -4,24 +4,22 @@ No value is opened. Each look is an event of its own, committed before the unwra
 does not fit its record is a second event and an alarm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from keys.errors import EnvelopeError, KeysError
 from keys.keystore import Keystore
 from keys.ring import Unwrapper
 from vault.alarms import raise_alarm
 from vault.log.event import Draft
 from vault.model.ask import Caller
-from vault.model.names import show_id
 from vault.service.catalogue import catalogue
+from vault.service.examine import examine
 from vault.service.parts import Parts
 from vault.service.record import record
 from vault.store.ledger import Ledger
 from vault.store.records import Stored
 from vault.store.sampling import sample_records
-from vault.store.wall import is_committed
 
 VERB, SAMPLE = "verify", "sample"
 LEAST, MOST = 50, 1000
@@ -46,7 +44,7 @@ class Verified:
     of: int
     """Living records there were."""
     failed: Sequence[tuple[str, str]]
-    """(token, code) of those whose key does not fit."""
+    """(token, fault) of those whose key does not fit."""
 
 
 def size_of(count: int) -> int:
@@ -82,42 +80,25 @@ async def _sample(tenant: str, size: int, parts: Verifying) -> list[str]:
 
 
 async def _hold(who: Caller, living: Sequence[Stored], parts: Verifying) -> list[tuple[str, str]]:
-    """Events first, then one unwrap; answers (token, code) of what does not fit. Raises: KeysError."""
-    wrapped = await parts.keystore.fetch(who.tenant, [one.dek_id for one in living])
-    signed = await record(who.tenant, [_draft(who, one) for one in living], parts)
-    batch = show_id("lst", signed.heading.list_id)
-    keys = list(wrapped.values())
-    opened = await parts.unwrapper.unwrap(who.tenant, keys, batch=batch) if keys else []
-    found = {one.dek_id: key for one, key in zip(keys, opened, strict=True)}
-    held = [(one, _trouble(who.tenant, one, found)) for one in living]
-    bad = await _still(who.tenant, [(one, code) for one, code in held if code], parts)
+    """Events first, then one unwrap; answers (token, fault) of what does not fit. Raises: KeysError."""
+    looked = await examine(who, living, parts, keystore=parts.keystore, unwrapper=parts.unwrapper, verb=VERB)
+    faults = {one.token: one.fault for one in looked if one.fault}
+    bad = await _still(who.tenant, [one for one in living if one.token in faults], parts)
     if bad:
-        await record(who.tenant, [_draft(who, one, failure=code) for one, code in bad], parts)
-        for one, _ in bad:
+        await record(who.tenant, [_failure(who, one, faults[one.token]) for one in bad], parts)
+        for one in bad:
             raise_alarm("record_tampered", who.tenant, one.token)
-    return [(one.token, code) for one, code in bad]
+    return [(one.token, faults[one.token]) for one in bad]
 
 
-async def _still(
-    tenant: str, bad: Sequence[tuple[Stored, str]], parts: Verifying
-) -> Sequence[tuple[Stored, str]]:
-    """Those that nobody erased or replaced while they were looked at."""
-    now = await parts.store.load(tenant, [one.token for one, _ in bad]) if bad else {}
-    return [(one, code) for one, code in bad if now.get(one.token) == one]
+async def _still(tenant: str, bad: Sequence[Stored], parts: Verifying) -> Sequence[Stored]:
+    """Those that nobody erased, replaced or sealed anew while they were looked at."""
+    now = await parts.store.load(tenant, [one.token for one in bad]) if bad else {}
+    return [one for one in bad if now.get(one.token) == one]
 
 
-def _trouble(tenant: str, stored: Stored, keys: Mapping[bytes, bytes | KeysError]) -> str:
-    key = keys.get(stored.dek_id, EnvelopeError("no key"))
-    if isinstance(key, KeysError):
-        return key.code
-    try:
-        fits = is_committed(tenant, stored, dek=key)
-    except EnvelopeError:
-        fits = False
-    return "" if fits else EnvelopeError.code
-
-
-def _draft(who: Caller, stored: Stored, **detail: str) -> Draft:
+def _failure(who: Caller, stored: Stored, fault: str) -> Draft:
+    """The second event of a record whose key does not fit; it names no DEK, so it allows no unwrap."""
     return Draft(
         who,
         VERB,
@@ -126,7 +107,5 @@ def _draft(who: Caller, stored: Stored, **detail: str) -> Draft:
         token=stored.token,
         field_type=stored.field_type,
         subject=stored.subject,
-        # A second event of the same list of unwraps allows none.
-        dek_id=None if detail else stored.dek_id,
-        detail=detail,
+        detail={"failure": fault},
     )

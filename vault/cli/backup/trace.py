@@ -17,10 +17,11 @@ from vault.store.restored import Restoration
 
 async def record_backup(manifest: Manifest, settings: Settings) -> list[str]:
     """Name a copy in every log; answers the tenants. Raises: KeysError, ServiceError."""
+    if manifest.kind != "databases":
+        raise CommandError("only copies of the databases are put on record: tombstones are no backup")
     said: dict[str, str | int] = {
         "manifest": manifest.digest,
         "taken_at": timestamp(manifest.taken_at),
-        "copied": manifest.kind,
         "rows": manifest.rows,
     }
     return await _record(copies.BACKUP, said, settings)

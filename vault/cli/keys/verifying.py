@@ -30,13 +30,13 @@ def verify(*, person: Person, tenant: Tenant, as_json: AsJson = False) -> None:
     checked(person, None)
     done = asyncio.run(_verify(tenant, person, service_settings()))
     if as_json:
-        failed = [{"token": token, "code": code} for token, code in done.failed]
+        failed = [{"token": token, "fault": fault} for token, fault in done.failed]
         print_json({"tenant": tenant, "checked": done.checked, "of": done.of, "failed": failed})
     else:
         columns = ("tenant", "checked", "of", "failed")
         print_table(columns, [(tenant, f"{done.checked:,}", f"{done.of:,}", f"{len(done.failed):,}")])
-        for token, code in done.failed:
-            aside().print(f"{token}: {code}", style="red", markup=False)
+        for token, fault in done.failed:
+            aside().print(f"{token}: {fault}", style="red", markup=False)
     raise typer.Exit(REFUSED if done.failed else 0)
 
 
