@@ -141,13 +141,11 @@ class Transit:
 
     async def set_minimum(self, key: str, what: Literal["encryption", "decryption"], version: int) -> None:
         """From which version on a key wraps, or opens. Raises: KeysError."""
-        body = _json({f"min_{what}_version": version})
-        await self._send("post", f"{self._path('keys', key)}/config", body)
+        await self._send("post", f"{self._path('keys', key)}/config", _json({f"min_{what}_version": version}))
 
     async def trim(self, key: str, version: int) -> None:
         """Destroy every version before `version`, for ever. Raises: KeysError."""
-        body = _json({"min_available_version": version})
-        await self._send("post", f"{self._path('keys', key)}/trim", body)
+        await self._send("post", f"{self._path('keys', key)}/trim", _json({"min_available_version": version}))
 
     async def index(
         self, key: str, inputs: Sequence[bytes], *, key_version: int | None = None
