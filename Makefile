@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 
 help: ## what can be made
@@ -16,8 +17,8 @@ setup: .venv/ready ## the environment, from hashed requirements
 demo: .venv/ready ## a vault on this machine, and the main job before your eyes (ONCE=1 exits at the end)
 	$(BIN)/strongroom dev --demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
-test: .venv/ready ## every test, on real OpenBao and PostgreSQL
-	$(BIN)/pytest
+test: .venv/ready ## every test, on real OpenBao and PostgreSQL (JOBS=1: one after the other)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 faults: .venv/ready ## the fault table and the long campaigns that `test` leaves out (ONLY=13: one row of the table)
 	$(BIN)/pytest -m campaign $(if $(ONLY),tests/campaign --only $(ONLY))
