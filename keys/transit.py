@@ -257,7 +257,7 @@ class Transit:
         """`some` for each, in order; items that found a standby behind are tried again."""
         until = self._until()
         # What does not even look like transit's writing is not sent: its neighbours must not wait for it.
-        found: list[T | KeysError] = [Tampered("not a wrapped DEK") for _ in wrapped]
+        found: list[T | KeysError] = [Tampered("not a wrapped DEK")] * len(wrapped)
         due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
         for pause in (*_STANDBY_PAUSES, None):
             work = partial(some, how=How.ANYWHERE if pause else How.ACTIVE_FIRST)

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from keys.keystore import CANARY
@@ -69,6 +70,9 @@ from vault.witnessing import build_lag_watch
 
 log = structlog.get_logger()
 
+# Else variables of the environment could send what passes here somewhere else.
+_MUTE: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
 
 def create_app(settings: Settings, planes: Sequence[str]) -> FastAPI:
     """The service with these planes. Nothing is opened before the application starts.
@@ -79,6 +83,7 @@ def create_app(settings: Settings, planes: Sequence[str]) -> FastAPI:
     sequencers = [build_sequencer(settings)] if SEQUENCER in planes else []
     parts: list[Running | RunningSequencer] = [*running, *sequencers]
     app = FastAPI(
+        telemetry=_MUTE,
         redirect_slashes=False,  # the Host a caller names would decide where a body goes next, and how
         title="Strongroom",
         version="1",
