@@ -180,11 +180,6 @@ class Transit:
         reply = await self._send("get", self._path("keys", name))
         return reply.read(VersionTimes).data.keys
 
-    async def retire_below(self, name: str, version: int) -> None:
-        """Let no version of a key before `version` open, or hash, anything. Raises: KeysError."""
-        body = _json({"min_decryption_version": version})
-        await self._send("post", f"{self._path('keys', name)}/config", body)
-
     async def probe(self, tenant: str | None = None, known: WrappedDek | None = None) -> None:
         """A canary through everything a real call meets, the audit device included. Raises: KeysError.
 

@@ -14,9 +14,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import func, select, update
 
-from keys.identity import read_identity
 from keys.keystore import dek
-from keys.transit import Transit
 from tests.plugins.bridge import bridged
 from tests.plugins.process import ROOT
 from tests.plugins.scene import audit, sequence
@@ -28,7 +26,7 @@ from vault.cli.keys.resealing import Asked, _reindex, _reseal
 from vault.errors import Conflict
 from vault.operators import operating
 from vault.policy.load import DEFAULT
-from vault.service.index_retirement import retire
+from vault.service.index_retirement import retire, rotate
 from vault.service.reopening import Job
 from vault.store.resealing import Resealing
 from vault.store.schema import blind_index, db_clock, record, resealed, tombstone
@@ -191,13 +189,11 @@ async def test_an_index_key_is_rotated_and_its_old_versions_retired(world: World
         return hits
 
     assert (await world.tokenize([("email", value) for value in values])).status_code == 200
-    rotator = Transit(world.settings.server, read_identity(world.settings.identity_file("rotator")))
-    assert await rotator.attempt("post", "strongroom/keys/bidx-acme-email/rotate", {}) in (200, 204)
-    newest = (await rotator.key_settings("bidx-acme-email")).latest_version
-    await rotator.aclose()
+    job = Job(operator("acme", "Meera Iyer"), "keys", "", "change-118")
+    async with operating("rotator", world.settings) as running:
+        newest = await rotate(job, "email", running.transit, running.parts)
     assert (await world.tokenize([("email", values[0])])).status_code == 200
     assert await found() == [2, 1, 1, 1]
-    job = Job(operator("acme", "Meera Iyer"), "keys", "", "change-118")
     async with operating("rotator", world.settings) as running:
         rows = Resealing(running.plane.data)
         with pytest.raises(Conflict, match="index_rows_left"):

@@ -1,4 +1,4 @@
-"""The end of an index key's old versions: counted, waited for, counted again, on record, then retired.
+"""A new version of an index key, and the end of older ones: counted, waited for, counted again, on record.
 
 A digest is made before the row that holds it is committed. So the count is taken twice, with a wait between
 in which every list that hashed before the rotation has ended; one that comes later still is written anew by
@@ -7,7 +7,7 @@ another run, for its record is there, and until then a count says that it is mis
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from keys.answers import KeySettings
 from keys.errors import KeysError
@@ -26,8 +26,11 @@ class Retirer(Protocol):
     async def key_settings(self, name: str) -> KeySettings:
         """How a key is set up. Raises: KeysError."""
 
-    async def retire_below(self, name: str, version: int) -> None:
-        """Let no version before `version` hash anything. Raises: KeysError."""
+    async def set_minimum(self, key: str, what: Literal["encryption", "decryption"], version: int) -> None:
+        """Raise the lowest version that does something. Raises: KeysError."""
+
+    async def rotate(self, key: str, *, newest: int) -> int:
+        """Make a version, unless there is one after `newest`; answer the newest. Raises: KeysError."""
 
 
 class RowCounter(Protocol):
@@ -45,6 +48,17 @@ class Retired:
     old_rows: int
     """Counted after the minimum was raised."""
     rows: int
+
+
+async def rotate(job: Job, field_type: str, keys: Retirer, parts: Parts) -> int:
+    """Give an index key a new version, on record first; answers it. Raises: Unavailable."""
+    key = index_key(job.tenant, field_type)
+    try:
+        newest = (await keys.key_settings(key)).latest_version
+        await tell(job.who, Step("rotate", key, {"from_version": newest}), parts, reference=job.reference)
+        return await keys.rotate(key, newest=newest)
+    except KeysError as error:
+        raise from_keys(error) from None
 
 
 async def retire(
@@ -66,7 +80,7 @@ async def retire(
             parts,
             reference=job.reference,
         )
-        await keys.retire_below(key, newest)
+        await keys.set_minimum(key, "decryption", newest)
     except KeysError as error:
         raise from_keys(error) from None
     old, every = await _count(job.tenant, field_type, newest, rows)

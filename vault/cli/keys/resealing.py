@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from vault.settings import Settings
 
 NOW = "now"
+_STANDBYS = 2.0
+"""Seconds after which every node of the key server knows a new version."""
 Tenant = Annotated[str, typer.Option("--tenant", help="Whose records.")]
 Type = Annotated[str | None, typer.Option("--type", help="Records of this field type alone.")]
 OfType = Annotated[str, typer.Option("--type", help="The field type whose index it is.")]
 Before = Annotated[
     str | None,
     typer.Option("--before", metavar="TIME", help="Sealed before then: 2026-11-07T10:00:00Z, or `now`."),
+]
+Fresh = Annotated[
+    bool,
+    typer.Option("--rotate", help="Give the key a new version first. Needs rotator as well."),
 ]
 Finish = Annotated[
     bool, typer.Option("--finish", help="Retire the key's old versions instead. Needs the identity rotator.")
@@ -96,6 +102,7 @@ def reindex(
     person: Person,
     tenant: Tenant,
     field_type: OfType,
+    fresh: Fresh = False,
     finish: Finish = False,
     reason: Reason = None,
     rate: Rate = None,
@@ -103,9 +110,9 @@ def reindex(
 ) -> None:
     """Write a type's blind index anew under its key's newest version; search finds everything throughout.
 
-    First rotate the key `bidx-TENANT-TYPE`, then run this, then run it with --finish: it counts the rows of
-    older versions, waits, counts again, and when there are none retires those versions; the counts are in
-    the log. Interrupt or kill it at any time; the same command again goes on.
+    With --rotate the key gets a new version first. When no old row is left, run it with --finish: that
+    counts again, waits, counts once more, and retires the older versions; the counts are in the log.
+    Interrupt or kill it at any time; without --rotate it goes on.
 
     Needs the identity `resealer`, lent for the job, and with --finish `rotator`. Exit: 0 done, 1 some are
     left, 3 not available: run it again.
@@ -117,6 +124,8 @@ def reindex(
     if finish:
         _say_retired(asyncio.run(_retire(settings, asked)), as_json)
         return
+    if fresh:
+        asyncio.run(_rotate(settings, asked))
     done = asyncio.run(_reindex(settings, asked))
     _say(
         done,
@@ -163,6 +172,17 @@ async def _reindex(settings: "Settings", asked: Asked) -> Done:
                 await pace.after(tally.seen)
         left = await verb.left(job.tenant, field_type, parts)
         return Done(tally.done, left, tuple(sorted(tally.failed)), stray=tally.stray)
+
+
+async def _rotate(settings: "Settings", asked: Asked) -> None:
+    from vault.operators import operating
+    from vault.service.index_retirement import rotate
+    from vault.service.key_work import VERB
+
+    async with operating("rotator", settings) as running:
+        job = await _job(asked, VERB, running.parts)
+        await rotate(job, asked.field_type or "", running.transit, running.parts)
+    await asyncio.sleep(_STANDBYS)
 
 
 async def _retire(settings: "Settings", asked: Asked) -> "Retired":
