@@ -32,7 +32,7 @@ from vault.api.operation import Endpoints, Operation
 
 _NAMED = ("control", "log")
 """Planes whose operations have names too plain to stand in a metric by themselves."""
-_READ = (401, 503)
+_READ = (401, 403, 503)
 _LOG = (401, 403, 404, 503)
 _TEXT, _BYTES = "text/plain", "application/octet-stream"
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
