@@ -57,6 +57,8 @@ async def examine(rig: Rig, ledger: Ledger, *, seed: int, audited: bool) -> Find
     """
     found = Findings(lost=list(ledger.wrong), leaked=[f"an answer {code}" for code in ledger.told])
     rig.journal.values |= ledger.values
+    await rig.owner.dispose()  # the examiner's own connections may have died as well
+    await rig.keystore_owner.dispose()
     await _all_open(rig, ledger, found, seed)
     await _erased_stay_erased(rig, found)
     rig.journal.receipts += ledger.receipts

@@ -16,6 +16,8 @@ STORE = frozenset(
 KEYS = frozenset({"transit_unreachable", "transit_sealed", "transit_busy", "deadline_passed"})
 NONE = frozenset[str]()
 FORWARD: Ground = "three nodes, standbys forward"
+LIES = KEYS | {"transit_misconfigured", "authority_unavailable"}
+"""What is no answer of a key server is a fault of configuration; the keys of authority come from it too."""
 GONE = frozenset({"not_reached", "no_answer", "outcome_unknown", "deadline_passed"})
 
 TABLE = (
@@ -64,7 +66,7 @@ TABLE = (
         seals=True,
     ),
     Fault("18", "audit device full", keyserver.audit_full, codes=KEYS, short=True),
-    Fault("19", "OpenBao lies", keyserver.lying, codes=KEYS, seals=True),
+    Fault("19", "OpenBao lies", keyserver.lying, codes=LIES, seals=True),
     Fault("19", "OpenBao hangs", keyserver.hung, codes=KEYS),
     Fault("20", "one wrapped DEK spoilt", keyserver.one_key_spoilt, seals=True, opens=True),
     Fault("26", "SIGTERM", process.told_to_end, codes=GONE, short=True),

@@ -70,7 +70,9 @@ async def sync_fails(scene: Scene) -> None:
     finally:
         tracer.send_signal(signal.SIGINT)
         await asyncio.to_thread(tracer.wait, 20)
-    await _up_again(scene)
+    # What it still has in memory was never on the disk that failed: its operator starts it afresh.
+    await postgres.die(signal.SIGKILL)
+    await postgres.start_again()
     scene.end()
     panics = postgres.log.read_bytes().count(b"PANIC:")
     scene.seen.append(f"PostgreSQL panicked {panics} times")
