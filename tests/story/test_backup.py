@@ -8,24 +8,26 @@ import stat
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from keys.keystore import dek
 from tests.plugins.canary import holders
 from tests.plugins.service import Databank
 from tests.plugins.world import Databases, World
 from vault.cli.backup import taking, trace
+from vault.cli.failures import CommandError
 from vault.cli.main import main
 from vault.errors import ServiceError
 from vault.sequencer import build_sequencer
 from vault.store.copies.spelling import DATA_TABLES, KEYSTORE_TABLES
 from vault.store.engine import open_database
 from vault.store.restored import restoration
-from vault.store.schema import checkpoint, event, record, tombstone
+from vault.store.schema import checkpoint, event, record, resealed, tombstone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Run = Callable[..., Awaitable[tuple[int, dict[str, Any], str]]]
@@ -130,6 +132,32 @@ async def test_a_backup_is_whole_private_and_on_record(service: World, yesterday
     status, shown, _ = await run("backup", "take", again)
     assert (status, shown["recorded"]) == (0, ["acme", "globex"])
     assert stat.S_IMODE(again.stat().st_mode) == 0o700
+
+
+async def test_a_copy_whose_records_moved_to_other_keys_meanwhile_is_none(service: World, tmp_path: Path):
+    """Sealed anew between data and keystore, a record would have no key in the copy: it is refused."""
+    moved = {"tenant": "acme", "token": "tok_x", "dek_id": bytes(16), "version": 1}
+    moving: list[str] = []
+
+    async def move() -> None:
+        engine = open_database(service.databases.data_url)
+        async with engine.begin() as connection:
+            await connection.execute(insert(resealed), moved)
+        await engine.dispose()
+
+    def meanwhile(name: str, _: int) -> None:
+        if name == "keystore/dek" and not moving:
+            moving.append(name)
+            thread = Thread(target=lambda: asyncio.run(move()))
+            thread.start()
+            thread.join()
+
+    settings = replace(service.settings, plane_urls={})
+    with pytest.raises(CommandError, match="1 values were corrected or sealed anew"):
+        await taking.take(tmp_path / "copy", settings, meanwhile)
+    assert list(tmp_path.iterdir()) == []
+    async with service.owner.begin() as connection:
+        await connection.execute(delete(resealed).where(resealed.c.token == "tok_x"))
 
 
 @pytest.mark.parametrize("harm", ["changed", "cut", "gone", "manifest"])

@@ -12,8 +12,10 @@ from strongroom_audit.verifier.finality import read_finality
 from keys.devserver import RunningServer
 from keys.errors import KeysError
 from keys.identity import read_identity, write_identity
+from keys.logins import issue_identity
+from keys.plan import Plan
 from keys.policies import IDENTITIES
-from keys.provision import Plan, issue_identity, provision, provision_tenant
+from keys.provision import provision, provision_tenant
 from keys.ring import WrappedDek
 from keys.transit import Transit
 from tests.plugins.service import KINDS, Databank, Founder

@@ -158,7 +158,7 @@ def test_places():
         f"{VKEY}@https://w.example:99999", f"{VKEY}@https://w.example:0", f"{VKEY}@https://[::1",
         f"{VKEY}@https://user:pass@w.example", f"{VKEY}@https://w\u00e9.example", f"{VKEY}@https://w.example/\n/",
         f"{VKEY[:-1]}@https://w.example", f"x{VKEY}@https://w.example", f"{VKEY}@https://a,{VKEY}@https://b",
-        f"{WitnessedLog().vkey}@https://w.example",
+        pytest.param(f"{WitnessedLog().vkey}@https://w.example", id="a log's key"),
     ],
 )  # fmt: skip
 def test_bad_places(text):

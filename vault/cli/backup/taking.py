@@ -13,7 +13,7 @@ from vault.cli.backup.manifest import Manifest, TableFile
 from vault.cli.failures import CommandError
 from vault.settings import Settings, SettingsError
 from vault.store.copies.snapshot import Snapshot
-from vault.store.copies.spelling import ERASURES
+from vault.store.copies.spelling import DATA_TABLES, ERASURES, MOVES
 from vault.store.engine import open_database
 from vault.store.migrate import DATA
 
@@ -31,6 +31,7 @@ async def take(path: Path, settings: Settings, watch: Watch) -> Manifest:
                 if name.startswith("keystore/")
             }
             versions = await moment.kek_versions()
+        await _assert_unmoved(data, settings)
         manifest = replace(
             data,
             keystore_schema=moment.version,
@@ -77,6 +78,18 @@ async def _copied(folder: Path, name: str, moment: Snapshot, watch: Watch) -> Ta
             file.put(page)
             watch(name, len(page))
         return file.written
+
+
+async def _assert_unmoved(copied: Manifest, settings: Settings) -> None:
+    """Raises: CommandError when a record of the copy may have lost its key before the keystore was copied."""
+    moves = {f"data/{name}": DATA_TABLES[name] for name in MOVES}
+    async with _moment("data", settings.data_url, DATA) as later:
+        moved = await later.count(*moves.values()) - sum(copied.tables[name].rows for name in moves)
+    if moved:
+        raise CommandError(
+            f"{moved:,} values were corrected or sealed anew while the copy was taken, and it may lack their "
+            "keys: take it again, and not while `strongroom keys reseal` runs. Nothing was kept"
+        )
 
 
 @asynccontextmanager

@@ -79,6 +79,12 @@ class Snapshot:
             async for page in found.partitions(PAGE):
                 yield page
 
+    async def count(self, *of: Table) -> int:
+        """How many rows there are in all."""
+        with failures.statements():
+            counted = [await self._open.scalar(select(func.count()).select_from(one)) for one in of]
+        return sum(one or 0 for one in counted)
+
     async def kek_versions(self) -> dict[str, dict[int, int]]:
         """Of a keystore: {tenant: {KEK version: DEKs under it}}."""
         c = dek.c

@@ -22,6 +22,8 @@ DATA_TABLES: Mapping[str, Table] = {
 KEYSTORE_TABLES: Mapping[str, Table] = {table.name: table for table in keystore_tables.sorted_tables}
 ERASURES = ("replaced", "tombstone")
 """The tables that say whose keys were destroyed."""
+MOVES = ("replaced", "resealed")
+"""The tables that say which tokens moved to another key, and lost the old one. Rows are only added."""
 
 
 class NotACopy(Exception):
