@@ -6,14 +6,10 @@ Never a DEK in the clear: the key server alone can turn a wrapped one into that,
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
-    Integer,
-    LargeBinary,
     String,
-    Text,
-    bindparam,
     cast,
     func,
     literal,
@@ -40,15 +36,16 @@ _RAISE_FENCE = text(
     "UPDATE kek_fence SET min_version = :version WHERE tenant = :tenant AND min_version < :version"
 )
 _SWAP = text(
-    "UPDATE dek SET wrapped = new.wrapped, kek_version = new.version"
-    " FROM unnest(:ids, :old, :new, :versions) AS new (dek_id, old, wrapped, version)"
-    " WHERE dek.tenant = :tenant AND dek.dek_id = new.dek_id AND dek.wrapped = new.old"
-).bindparams(
-    bindparam("ids", type_=ARRAY(LargeBinary)),
-    bindparam("old", type_=ARRAY(Text)),
-    bindparam("new", type_=ARRAY(Text)),
-    bindparam("versions", type_=ARRAY(Integer)),
+    "UPDATE dek SET wrapped = new.wrapped,"
+    " kek_version = substr(split_part(new.wrapped, ':', 2), 2)::integer"
+    " FROM ROWS FROM (json_array_elements_text(CAST(:ids AS json)),"
+    " json_array_elements_text(CAST(:old AS json)),"
+    " json_array_elements_text(CAST(:new AS json))) AS new (dek_id, old, wrapped)"
+    " WHERE dek.tenant = :tenant AND dek.dek_id = decode(new.dek_id, 'hex') AND dek.wrapped = new.old"
+    # A page of the index, looked up once; else a young table is looked through from end to end.
+    " AND dek.dek_id BETWEEN :first AND :last"
 )
+"""Lists travel as text: as arrays they cost the client three times as much."""
 
 _SWAP_EACH = text(
     "UPDATE dek SET wrapped = :new, kek_version = :version"
@@ -133,13 +130,19 @@ def _behind(version: int) -> ColumnElement[bool]:
 
 
 def _columns(tenant: str, swaps: Sequence[Swap]) -> dict[str, object]:
+    ids = [old.dek_id for old, _ in swaps]
     return {
         "tenant": tenant,
-        "ids": [old.dek_id for old, _ in swaps],
-        "old": [old.wrapped for old, _ in swaps],
-        "new": [new.wrapped for _, new in swaps],
-        "versions": [new.kek_version for _, new in swaps],
+        "ids": _as_json([one.hex() for one in ids]),
+        "old": _as_json([old.wrapped for old, _ in swaps]),
+        "new": _as_json([new.wrapped for _, new in swaps]),
+        "first": min(ids),
+        "last": max(ids),
     }
+
+
+def _as_json(texts: list[str]) -> str:
+    return msgspec.json.encode(texts).decode()
 
 
 def _rows(tenant: str, swaps: Sequence[Swap]) -> list[dict[str, object]]:

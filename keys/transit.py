@@ -31,7 +31,8 @@ from keys.answers import (
     is_versioned,
     items_of,
 )
-from keys.envelope import DEK_BYTES, DEK_ID_BYTES, bind
+from keys.context import context_of
+from keys.envelope import DEK_BYTES, DEK_ID_BYTES
 from keys.errors import Busy, KeysError, Misconfigured, Tampered, Unreachable
 from keys.login import Login
 from keys.methods import Identity
@@ -43,7 +44,8 @@ T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - one item of a list
 
 CHUNK = 128
-"""Items in one call: OpenBao refuses JSON with more than 1,000 strings."""
+REWRAP_CHUNK = 240
+"""Items in one call; rewrapping waits for no reader. OpenBao refuses JSON with more than 1,000 strings."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,128}")
 _FIRST_PAUSE = 0.05
@@ -54,11 +56,6 @@ _STANDBY_PAUSES = (0.05, 0.1, 0.2)
 def kek_of(tenant: str) -> str:
     """The name of a tenant's KEK."""
     return f"kek-{tenant}"
-
-
-def context_of(tenant: str, dek_id: bytes) -> str:
-    """What a wrapped DEK is bound to: base64 of the tenant and the DEK's own id."""
-    return encoded(bind(["strongroom/kek/v1", tenant, dek_id]))
 
 
 class _Some(Protocol[T]):
@@ -123,7 +120,7 @@ class Transit:
             items = self._batch(path, inputs, until, manner=Manner(how))
             return [i.rewrapped(w.dek_id, at_least=at_least) for w, i in zip(part, items, strict=True)]
 
-        return await self._each(wrapped, some)
+        return await self._each(wrapped, some, size=REWRAP_CHUNK)
 
     async def rotate(self, key: str, *, newest: int) -> int:
         """Make the version after `newest`, unless somebody has; answers the latest. Raises: KeysError."""
@@ -248,6 +245,8 @@ class Transit:
         self,
         wrapped: Sequence[WrappedDek],
         some: _Some[T],
+        *,
+        size: int = CHUNK,
     ) -> list[T | KeysError]:
         """`some` for each, in order; items that found a standby behind are tried again."""
         until = self._until()
@@ -256,7 +255,7 @@ class Transit:
         due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
         for pause in (*_STANDBY_PAUSES, None):
             work = partial(some, how=How.ANYWHERE if pause else How.ACTIVE_FIRST)
-            done = await self._in_chunks([wrapped[place] for place in due], work, until)
+            done = await self._in_chunks([wrapped[place] for place in due], work, until, size)
             for place, one in zip(due, done, strict=True):
                 found[place] = one
             due = [place for place in due if isinstance(found[place], Busy)]
@@ -266,10 +265,14 @@ class Transit:
         return found
 
     async def _in_chunks(
-        self, items: Sequence[I], work: Callable[[Sequence[I], float], list[T]], until: float | None = None
+        self,
+        items: Sequence[I],
+        work: Callable[[Sequence[I], float], list[T]],
+        until: float | None = None,
+        size: int = CHUNK,
     ) -> list[T]:
-        """`work` on at most CHUNK items at a time, chunks side by side, results in order."""
-        parts = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+        """`work` on at most `size` items at a time, chunks side by side, results in order."""
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
         runs = [self._run(partial(work, part), until) for part in parts]
         return [result for done in await asyncio.gather(*runs) for result in done]
 

@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.answers import KeySettings, decoded, encoded
+from keys.context import context_of
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
 from keys.errors import Busy, KeysError, Misconfigured, Retired, Tampered
 from keys.policies import HONEY
 from keys.provision import SIGNING_KEYS
 from keys.ring import Hashed, WrappedDek
-from keys.transit import checked_name, context_of, kek_of
+from keys.transit import checked_name, kek_of
 
 V = TypeVar("V")
 

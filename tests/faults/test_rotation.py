@@ -21,12 +21,13 @@ from keys.keystore import CANARY, Keystore, dek
 from keys.pool import Pool
 from keys.provision import provision_tenant
 from keys.ring import WrappedDek
-from keys.transit import Transit, kek_of
+from keys.transit import REWRAP_CHUNK, Transit, kek_of
 from tests.plugins.bao import Provisioned
 from tests.plugins.service import KINDS, Databank
 from vault.service.keks import look
 from vault.service.key_work import Step
 from vault.service.pace import Pace
+from vault.service.rewrap import PAGE
 from vault.service.rotate import Rotated, Tools, finish, rotate
 from vault.store.engine import open_database
 
@@ -306,3 +307,11 @@ async def test_outages_that_pass_are_waited_for(shop: Shop):
     with pytest.raises(Tampered):  # what will not pass is not waited for
         await rotate(shop.tenant, replace(tools, keys=Sore(shop.rotator, Tampered(), 1)))
     await shop.assert_done(await rotate(shop.tenant, tools))
+
+
+async def test_a_page_of_its_real_size_is_rewrapped_whole(shop: Shop):
+    """As many DEKs as go in one call are accepted by the key server, and more than a call's in one commit."""
+    await shop.add(REWRAP_CHUNK)
+    done = await rotate(shop.tenant, replace(shop.tools(), page_size=PAGE))
+    assert done.rewrapped == len(shop.known) > REWRAP_CHUNK
+    await shop.assert_done(done)

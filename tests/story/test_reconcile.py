@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import select
 
 from keys.admin import Admin
+from keys.context import context_of
 from keys.identity import read_identity
 from keys.keystore import Keystore
-from keys.transit import Transit, context_of
+from keys.transit import Transit
 from tests.plugins.bao import Provisioned
 from tests.plugins.world import World
 from vault.cli.checkup.records import unwrapped

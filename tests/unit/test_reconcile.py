@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from keys.context import context_of
 from keys.keystore import CANARY
-from keys.transit import context_of
 from vault.cli.failures import CommandError
 from vault.cli.reconcile.files import log_files
 from vault.cli.reconcile.growing import Cut, Growing

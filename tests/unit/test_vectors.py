@@ -10,10 +10,10 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from keys.context import context_of
 from keys.envelope import bind, dek_id_of, open_sealed
 from keys.pool import Dek
 from keys.ring import Hashed
-from keys.transit import context_of
 from tests.vectors import by_the_page, certificates_by_the_page, cosignatures_by_the_page, tree_by_the_page
 from vault.log import event, lists
 from vault.model import canonical, register

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import orjson
 
+from keys.context import context_of
 from keys.keystore import CANARY
-from keys.transit import context_of
 from vault.log.event import read_timestamp
 from vault.model.names import show_id
 from vault.reconcile.audit_log import Entry, Unreadable
