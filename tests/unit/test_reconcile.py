@@ -9,9 +9,10 @@ import pytest
 from keys.context import context_of
 from keys.keystore import CANARY
 from vault.cli.failures import CommandError
+from vault.cli.reconcile import files
 from vault.cli.reconcile.files import log_files
 from vault.cli.reconcile.growing import Cut, Growing
-from vault.cli.reconcile.running import Run
+from vault.cli.reconcile.running import Run, placed
 from vault.cli.reconcile.state import Places, load, save
 from vault.errors import Unavailable
 from vault.log.event import canonical, timestamp
@@ -203,6 +204,9 @@ async def test_memory_is_bounded_by_the_window(judge, ledger):
         ("identity/entity", "update", {}, "access_changed"),
         ("sys/raw/core", "read", {}, "server_changed"),
         ("sys/mounts/strongroom/tune", "update", {}, "server_changed"),
+        ("sys/storage/raft/snapshot-force", "update", {}, "server_changed"),
+        ("auth/ours/jwt/role/strongroom-reveal", "update", {}, "access_changed"),
+        ("auth/ours/jwt/login", "update", {}, None),
         ("strongroom/export/encryption-key/kek-acme", "read", {}, "key_taken"),
         ("strongroom/export/signing-key/worker-reveal", "read", {"error": "permission denied"}, None),
         ("strongroom/export/signing-key/worker-reveal", "read", {}, "key_taken"),
@@ -290,6 +294,25 @@ async def test_missing_or_shortened_log_is_named(judge, tmp_path):
     log.write_bytes(line("c", number="2" * 16))
     await run.files(log_files([log]), lambda _: None)
     assert [one.kind for one in found if one.kind != "repeated"] == ["log_cut", "log_cut"]
+
+
+async def test_nobody_hides_behind_a_line_that_is_not_read(judge, tmp_path, monkeypatch):
+    """A line too long or too deep is an incident, first of its file or not, and what follows is judged."""
+    long, deep = line("a", data={"x": [1] * 4000}), line("b", data={"x": "?"})
+    deep = deep.replace(b'"?"', b"[" * 1500 + b"]" * 1500)
+    monkeypatch.setattr(files, "LONGEST", len(deep))
+    log, found = tmp_path / "audit.log", []
+    log.write_bytes(long + deep + line("c", DEKS[3:4]) + long[:-1])
+    run = Run(judge, Places(), found.append)
+    await run.files(log_files([log]), lambda _: None)
+    growing = Growing(log)
+    assert [placed(one).hidden for one in growing.read()] == [True, True, False]
+    growing.close()
+    with log.open("ab") as file:
+        file.write(b"\n")
+    await run.files(log_files([log]), lambda _: None)
+    assert [one.kind for one in found] == ["hidden", "hidden", "unwrap_unmatched", "hidden"]
+    assert run.incidents == 4
 
 
 def ids(growing):

@@ -16,6 +16,10 @@ class Unreadable(ValueError):
     """A line is no entry of an audit log."""
 
 
+class Hidden(Unreadable):
+    """A request was made so deep, or so long, that its entry is not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A request as it came in, or the answer as it was about to leave."""
@@ -96,6 +100,8 @@ def read_entry(line: bytes) -> Entry:
         at = read_timestamp(found.time)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError, OverflowError):
         raise Unreadable("not an entry of an audit log") from None
+    except RecursionError:
+        raise Hidden("nested too deep") from None
     if found.type not in ("request", "response"):
         raise Unreadable("neither a request nor a response")
     asked, auth = found.request, found.auth or _Auth()
@@ -123,7 +129,7 @@ def contexts_of(entry: Entry) -> tuple[str, ...]:
     """The context of each item of a transit call, as the log has it. Raises: Unreadable."""
     try:
         body = msgspec.json.decode(entry.data, type=_Batch | None)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unreadable("a transit call in another shape") from None
     if body is None:
         return ("",)
@@ -136,7 +142,7 @@ def members_of(entry: Entry) -> frozenset[str]:
     """The names of what a request wrote."""
     try:
         return frozenset(msgspec.json.decode(entry.data, type=dict[str, Any] | None) or ())
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frozenset({"?"})
 
 

@@ -17,6 +17,7 @@ GRAVE = {
     "access_changed": "somebody was given a way in: find out who, and run `strongroom provision`",
     "server_changed": "find out who did it, and whether it was planned",
     "rewrap_stranger": "only the rotator rewraps: find out who holds this token",
+    "hidden": "a request nobody needs: find out who sends such, and treat it as the unwrap it may have been",
     "log_cut": "entries are missing: bring the file back, or treat what they may have held as done",
 }
 """Kinds of incident, and what to do about each."""

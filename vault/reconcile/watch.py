@@ -17,6 +17,8 @@ _SYSTEM = (
     (("sys/mounts/", "sys/remount"), "server_changed", "an engine was mounted, moved or tuned"),
     (("sys/generate-root", "sys/rekey", "sys/raw/", "sys/seal", "sys/step-down", "sys/namespaces/"),
      "server_changed", "an act on the key server itself"),
+    (("sys/storage/", "sys/plugins/", "sys/config/", "sys/quotas/", "sys/init", "sys/replication/"),
+     "server_changed", "the key server's storage, plugins or settings were changed"),
 )  # fmt: skip
 _WAYS_IN = ("role/", "roles/", "certs/", "config", "map/", "users/", "groups/", "create", "tidy")
 _NO_WAYS_IN = ("login", "renew-self", "revoke-self", "lookup-self")
@@ -92,7 +94,10 @@ def _is(entry: Entry, identity: str, mount: str) -> bool:
 def _way_in(entry: Entry) -> Finding | None:
     """A role, an issued secret id, a token made: `auth/<method>/…`."""
     _, _, inside = entry.path.removeprefix("auth/").partition("/")
-    if inside.startswith(_NO_WAYS_IN) or not inside.startswith(_WAYS_IN):
+    steps = inside.split("/")
+    # A method's mount may have several steps: what is asked of it begins at any of them.
+    ways = any("/".join(steps[at:]).startswith(_WAYS_IN) for at in range(len(steps)))
+    if inside.startswith(_NO_WAYS_IN) or not ways:
         return None
     return about("access_changed", entry, "a way in was made or changed")
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 _GZIP = b"\x1f\x8b"
-_LONGEST = 16 << 20
-"""Bytes of one line: OpenBao takes bodies of 32 MiB, and ours are at most 128 items."""
+LONGEST = 16 << 20
+"""Bytes of one line that are read: ours have at most 128 items. Whoever wants one unread sends a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, and where its file goes on behind it."""
+    """One line, and where its file goes on behind it. Of one that is too long the beginning, without an end."""
 
     file: str
     text: bytes
@@ -56,9 +56,21 @@ def open_log(path: Path) -> BinaryIO:
 
 def whole_lines(file: BinaryIO, name: str, at: int) -> Iterator[Line]:
     """The lines from here on that have an end."""
-    while (text := file.readline(_LONGEST)).endswith(b"\n"):
-        at += len(text)
+    while text := file.readline(LONGEST):
+        more = 0 if text.endswith(b"\n") else _rest_of_line(file, text)
+        if more is None:
+            return
+        at += len(text) + more
         yield Line(name, text, at)
+
+
+def _rest_of_line(file: BinaryIO, begun: bytes) -> int | None:
+    """How many bytes a line goes on that is too long to be read; None while it has no end yet."""
+    more, part = 0, begun
+    while len(part) == LONGEST and not part.endswith(b"\n"):
+        part = file.readline(LONGEST)
+        more += len(part)
+    return more if part.endswith(b"\n") else None
 
 
 def name_of(first: bytes) -> str:
@@ -69,8 +81,8 @@ def name_of(first: bytes) -> str:
 def log_file(path: Path) -> LogFile | None:
     """The file at `path`, or None while it has no whole line. Raises: OSError."""
     with open_log(path) as file:
-        first = file.readline(_LONGEST)
-    return LogFile(path, name_of(first)) if first.endswith(b"\n") else None
+        first = file.readline(LONGEST)
+    return LogFile(path, name_of(first)) if first.endswith(b"\n") or len(first) == LONGEST else None
 
 
 def log_files(paths: Sequence[Path]) -> list[LogFile]:

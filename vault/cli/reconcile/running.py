@@ -21,7 +21,7 @@ from vault.cli.reconcile.files import Line, LogFile, kin, log_files
 from vault.cli.reconcile.growing import Cut, Growing
 from vault.cli.reconcile.state import Places, save
 from vault.errors import Unavailable
-from vault.reconcile.audit_log import Entry, Unreadable, read_entry
+from vault.reconcile.audit_log import Entry, Hidden, Unreadable, read_entry
 from vault.reconcile.findings import GRAVE, Finding
 from vault.reconcile.unwraps import Bounds
 from vault.reconcile.watch import Place
@@ -46,6 +46,8 @@ class Placed(NamedTuple):
 
     line: Line
     entry: Entry | None
+    hidden: bool = False
+    """Too long or too deep to be read, which no accident makes."""
 
 
 @dataclass(slots=True)
@@ -74,9 +76,7 @@ class Run:
         for one in stretch:
             self.places.read[one.line.file] = one.line.end
             if one.entry is None:
-                self.unreadable += 1
-                says = f"the line that ends at byte {one.line.end} is no entry of an audit log"
-                self.say(Finding("unreadable", self.reconciler.now, says, {"file": one.line.file}))
+                self.say(self._unread(one))
         for finding in found:
             self.say(finding)
         metrics.reconciled.inc(len(stretch))
@@ -87,6 +87,14 @@ class Run:
         if finding.grave:
             metrics.reconcile_incidents.labels(finding.kind).inc()
         self.tell(finding)
+
+    def _unread(self, one: Placed) -> Finding:
+        """What is said of a line without an entry."""
+        where, of = f"the line that ends at byte {one.line.end}", {"file": one.line.file}
+        if one.hidden:
+            return Finding("hidden", self.reconciler.now, f"{where} is too long or too deep to be read", of)
+        self.unreadable += 1
+        return Finding("unreadable", self.reconciler.now, f"{where} is no entry of an audit log", of)
 
     def cut(self, says: str) -> Finding:
         """That entries are missing."""
@@ -173,8 +181,12 @@ async def _wait(end: asyncio.Event, seconds: float) -> None:
 
 def placed(line: Line) -> Placed:
     """A line, read; without an entry when it is none."""
+    if not line.text.endswith(b"\n"):
+        return Placed(line, None, hidden=True)
     try:
         return Placed(line, read_entry(line.text))
+    except Hidden:
+        return Placed(line, None, hidden=True)
     except Unreadable:
         return Placed(line, None)
 
