@@ -5,14 +5,19 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import insert
 
 from vault.errors import Conflict
-from vault.log.event import read_timestamp
-from vault.service.diary import BEGIN, TRIM, TRIMMED, Cycle
+from vault.log.event import canonical, read_timestamp, timestamp
+from vault.service.diary import BEGIN, TRIM, TRIMMED, Cycle, Diary
 from vault.service.key_work import Step
 from vault.service.pace import Pace
 from vault.service.rotate import Tools
-from vault.service.shred import Begin, Ending, prepare, stage_of, trim
+from vault.service.shred import Begin, Ending, in_force, prepare, stage_of, trim
+from vault.store.engine import open_database
+from vault.store.erasures import unfinished
+from vault.store.events import StoredEvent
+from vault.store.schema import replaced, resealed, tombstone
 
 DAY = 86_400_000_000
 
@@ -118,7 +123,7 @@ class World:
             if step.action == BEGIN:
                 until = read_timestamp(d["erased_before"])
                 found = Cycle(d["to_version"], until, d["grace_days"], person)
-            elif found and step.action == "retire" and found.retired_at is None:
+            elif found and step.action == "retire":
                 found = replace(found, retired_at=at)
             elif found and step.action == TRIMMED:
                 found = replace(found, trimmed=step, trimmed_by=person, trimmed_at=at)
@@ -198,3 +203,59 @@ async def test_what_a_cycle_makes_final_was_erased_before_it_rotated():
     done = await world.prepare()
     assert done.cycle.erased_before <= before + 2_000 - 60_000_000
     assert world.told()[:2] == [BEGIN, "rotate"]
+
+
+async def test_the_grace_counts_from_when_older_versions_stopped_opening():
+    """Killed between the event and its deed, a cycle has retired nothing, however long ago that was."""
+    world, whole = World(), World()
+    await whole.prepare()
+    world.kill_at = whole.calls  # the call that raises the minimum
+    with pytest.raises(Killed):
+        await world.prepare()
+    assert (world.told()[-1], world.decrypts) == ("retire", 1)
+    world.now += 8 * DAY
+    noted = await world.cycle("acme")
+    assert stage_of(noted, world.now) == "due"
+    assert stage_of(in_force(noted, await world.key_settings("")), world.now) == "left"
+    again = await world.prepare()
+    assert (again.stage, world.decrypts) == ("grace", 2)
+    assert again.cycle.due_at > world.now + 6 * DAY
+
+
+async def test_the_log_tells_a_retiring_by_its_last_event():
+    """What was retired again begins its grace again; nothing after the trim changes the cycle."""
+    told = [("shred", {"erased_before": timestamp(5), "grace_days": 7}), ("retire", {}), ("retire", {}),
+            ("trimmed", {}), ("retire", {})]  # fmt: skip
+    rows = [
+        StoredEvent(bytes([n]), b"", b"", canonical(
+            {"action": action, "key": "kek-acme", "to_version": 2, "person": "Meera Iyer",
+             "time": timestamp(n * DAY)} | more), b"")
+        for n, (action, more) in enumerate(told)
+    ]  # fmt: skip
+
+    async def read(*_):
+        return rows[::-1]
+
+    class Knows:
+        def __init__(self, *signed):
+            self.signed = signed
+
+        async def genuine(self, _, events):
+            return {row.event_id: row for row in events if told[row.event_id[0]][0] in self.signed}
+
+    diary = Diary(read=read, rotator=Knows("shred", "retire"), shredder=Knows("trimmed"), reveal=Knows())
+    cycle = await diary.cycle("acme")
+    assert cycle.retired_at == 2 * DAY
+
+
+async def test_a_key_from_before_a_reseal_is_waited_for(tmp_path):
+    """A value sealed anew and then erased opens with its older key, so a cycle does not begin before it."""
+    engine = open_database(f"sqlite+aiosqlite:///{tmp_path / 'data.db'}")
+    row = {"tenant": "acme", "token": "tok_x", "version": 1, "dek_id": bytes(16)}
+    async with engine.begin() as connection:
+        await connection.run_sync(tombstone.metadata.create_all, [tombstone, replaced, resealed])
+        assert not await unfinished(engine, "acme")
+        await connection.execute(insert(resealed), row)
+    assert await unfinished(engine, "acme")
+    assert not await unfinished(engine, "globex")
+    await engine.dispose()

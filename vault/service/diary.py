@@ -35,7 +35,7 @@ class Cycle:
     grace_days: int
     begun_by: str
     retired_at: int | None = None
-    """When older versions were retired; from then on the grace counts."""
+    """When older versions were last retired; from then on the grace counts."""
     trimmed: StoredEvent | None = None
     trimmed_at: int = 0
     trimmed_by: str = ""
@@ -92,8 +92,8 @@ class Diary:
 
 
 def _retired(cycle: Cycle, body: Mapping[str, Any]) -> Cycle:
-    """The cycle after an event of the rotator."""
-    if body["action"] != "retire" or body["to_version"] < cycle.version or cycle.retired_at is not None:
+    """The cycle after an event of the rotator. It comes before the deed, so the last one counts."""
+    if body["action"] != "retire" or body["to_version"] < cycle.version or cycle.trimmed is not None:
         return cycle
     return replace(cycle, retired_at=read_timestamp(body["time"]))
 

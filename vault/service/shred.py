@@ -7,7 +7,7 @@ nobody can take back, is the shredder's, and another person's.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from keys.answers import KeySettings
@@ -72,6 +72,11 @@ def stage_of(cycle: Cycle, now: int) -> Stage:
     if cycle.due_at is None:
         return "left"
     return "due" if cycle.due_at <= now else "grace"
+
+
+def in_force(cycle: Cycle, key: KeySettings) -> Cycle:
+    """A cycle whose retiring is on record and was not carried out, or was taken back, has not retired."""
+    return cycle if key.min_decryption_version >= cycle.version else replace(cycle, retired_at=None)
 
 
 async def prepare(tenant: str, begin: Begin, diary: Teller, tools: Tools) -> Shredding:

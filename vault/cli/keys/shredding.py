@@ -153,14 +153,21 @@ class Job:
 
 
 async def _look(name: str, settings: "Settings", tenant: str | None) -> tuple[Sequence[str], dict[str, Any]]:
-    """The tenants it is about, and each one's last cycle."""
+    """The tenants it is about, and each one's last cycle as the key server bears it out."""
+    from keys.transit import kek_of
     from vault.operators import operating
     from vault.reading import diary_of
+    from vault.service.shred import in_force
 
     async with operating(name, settings) as operator:
         diary = diary_of(operator.plane)
-        tenants = wanted(await operator.parts.registers.tenants(), tenant)
-        return tenants, {one: await diary.cycle(one) for one in tenants}
+        tenants, cycles = wanted(await operator.parts.registers.tenants(), tenant), dict[str, Any]()
+        for one in tenants:
+            cycle = await diary.cycle(one)
+            if cycle is not None and cycle.trimmed is None:
+                cycle = in_force(cycle, await operator.transit.key_settings(kek_of(one)))
+            cycles[one] = cycle
+        return tenants, cycles
 
 
 def document(one: "Shredding") -> dict[str, object]:

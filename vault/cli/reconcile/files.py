@@ -13,12 +13,12 @@ from typing import BinaryIO, cast
 
 _GZIP = b"\x1f\x8b"
 LONGEST = 16 << 20
-"""Bytes of one line that are read: ours have at most 128 items. Whoever wants one unread sends a longer one."""
+"""Bytes of one line that are read: ours have 128 items at most, and who wants his unread sends a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, and where its file goes on behind it. Of one that is too long the beginning, without an end."""
+    """One line, and where its file goes on behind it. One without an end is the beginning of a longer one."""
 
     file: str
     text: bytes
