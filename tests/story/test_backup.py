@@ -27,7 +27,7 @@ from vault.sequencer import build_sequencer
 from vault.store.copies.spelling import DATA_TABLES, KEYSTORE_TABLES
 from vault.store.engine import open_database
 from vault.store.restored import restoration
-from vault.store.schema import checkpoint, event, record, resealed, tombstone
+from vault.store.schema import checkpoint, event, record, register, resealed, tombstone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Run = Callable[..., Awaitable[tuple[int, dict[str, Any], str]]]
@@ -103,6 +103,15 @@ async def count(url: str, *tables: Any) -> list[int]:
         found = [await connection.scalar(select(func.count()).select_from(one)) or 0 for one in tables]
     await engine.dispose()
     return found
+
+
+async def begin_anew(url: str, *, undo: bool = False) -> None:
+    """A database with nothing in it but a tenant of the same name, or without it again."""
+    engine = open_database(url)
+    row = {"tenant": "acme", "version": 1, "document": b"{}", "signature": b"", "key_version": 1}
+    async with engine.begin() as connection:
+        await connection.execute(delete(register) if undo else insert(register).values(row))
+    await engine.dispose()
 
 
 async def opened(service: World, client: Any, tokens: list[str]) -> list[int]:
@@ -241,6 +250,16 @@ async def test_an_old_keystore_brings_no_erased_key_back(
     status, _, said = await run("restore", "run", yesterday.folder, "--keystore", **where)
     assert (status, "keys of everything erased since" in said) == (1, True), said
     assert await count(fresh.keystore_url, dek) == [0]
+    # Neither a database that somebody began anew, nor tombstones of one, know what was erased.
+    await begin_anew(fresh.data_url)
+    status, _, said = await run("restore", "run", yesterday.folder, "--keystore", "--repair", **where)
+    assert (status, "keys of everything erased since" in said) == (1, True), said
+    strange = yesterday.folder.with_name("strange")
+    assert (await run("backup", "tombstones", strange, **where))[0] == 0
+    told = "--keystore", "--repair", "--tombstones", strange
+    status, _, said = await run("restore", "run", yesterday.folder, *told, **where)
+    assert (status, "not of this copy's logs" in said) == (1, True), said
+    await begin_anew(fresh.data_url, undo=True)
     status, done, said = await run(
         "restore", "run", yesterday.folder, "--keystore", "--tombstones", yesterday.tombstones, **where
     )

@@ -1,10 +1,12 @@
 """The manifest of a copy: one spelling, and nothing but a refusal for every other."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.cli.backup.manifest import Manifest, TableFile, parse, to_bytes
+from vault.cli.backup.manifest import Manifest, TableFile, goes_on, parse, to_bytes
 from vault.cli.failures import CommandError
 from vault.store.copies.snapshot import TenantFacts
 
@@ -57,3 +59,22 @@ def test_a_manifest_that_no_backup_wrote_is_refused(old: bytes, new: bytes):
     assert old in RAW
     with pytest.raises(CommandError):
         parse(RAW.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("then", "so"),
+    [
+        (FACTS, True),
+        (replace(FACTS, log_size=9, checkpoint_size=9, checkpoint_root=bytes(32)), True),
+        (replace(FACTS, log_size=6), False),
+        (replace(FACTS, checkpoint_root=bytes(32)), False),
+        (TenantFacts(), False),
+        (None, False),
+    ],
+)
+def test_copies_of_one_log_are_told_from_those_of_another(then: TenantFacts | None, *, so: bool):
+    """A later copy has every tenant, whose log is as long at least, and the same where it is as long."""
+    tenants = MANIFEST.tenants | ({"acme": then} if then else {})
+    if then is None:
+        tenants = {"globex": TenantFacts()}
+    assert goes_on(replace(MANIFEST, tenants=tenants), MANIFEST) is so

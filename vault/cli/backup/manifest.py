@@ -59,6 +59,17 @@ class Manifest:
         return sum(one.rows for one in self.tables.values())
 
 
+def goes_on(later: Manifest, earlier: Manifest) -> bool:
+    """Whether a copy is of the same logs as another, as they stood then or afterwards."""
+    for tenant, one in earlier.tenants.items():
+        then = later.tenants.get(tenant)
+        if then is None or then.log_size < one.log_size or then.newest_event < one.newest_event:
+            return False
+        if then.checkpoint_size == one.checkpoint_size and then.checkpoint_root != one.checkpoint_root:
+            return False
+    return True
+
+
 def to_bytes(manifest: Manifest) -> bytes:
     """The file."""
     return canonical.dump(

@@ -13,7 +13,7 @@ from keys.migrate import KEYSTORE, newest
 from vault.cli import databases
 from vault.cli.backup import folder as folders
 from vault.cli.backup.folder import TABLES, Watch
-from vault.cli.backup.manifest import Manifest
+from vault.cli.backup.manifest import Manifest, goes_on
 from vault.cli.backup.taking import keystore_url
 from vault.cli.backup.versions import assert_openable
 from vault.cli.failures import CommandError
@@ -65,7 +65,8 @@ async def restore(wish: Wish, settings: Settings, watch: Watch) -> Restored:
         await assert_openable(manifest, settings)
     async with _data(urls[0]) as data:
         empty = await _assert_welcome(data, manifest, wish)
-        known = _erasures_known(manifest, [one for _, one in erased], wish, living=not empty)
+        living = not empty and not await data.is_behind(manifest.tenants)
+        known = _erasures_known(manifest, erased, wish, living=living)
         added = await _load(data, wish.folder, manifest, watch, empty=empty)
         for path, one in erased:
             added += await _load(data, path, one, watch, empty=empty)
@@ -113,9 +114,16 @@ async def _assert_welcome(data: ReturningData, manifest: Manifest, wish: Wish) -
     return empty
 
 
-def _erasures_known(manifest: Manifest, erased: Sequence[Manifest], wish: Wish, *, living: bool) -> int:
+def _erasures_known(
+    manifest: Manifest, erased: Sequence[tuple[Path, Manifest]], wish: Wish, *, living: bool
+) -> int:
     """Until when erasures are known, in µs. Raises: CommandError when old keys would undo unknown ones."""
-    latest = max([manifest.taken_at, *(one.taken_at for one in erased)])
+    if strange := [str(path) for path, one in erased if not goes_on(one, manifest)]:
+        raise CommandError(
+            f"the tombstones in {', '.join(strange)} are not of this copy's logs, or are from before it: "
+            "they do not say what was erased since. Nothing was changed"
+        )
+    latest = max([manifest.taken_at, *(one.taken_at for _, one in erased)])
     if not wish.keystore or living or latest > manifest.taken_at or wish.erasures_lost:
         return latest
     raise CommandError(

@@ -114,6 +114,19 @@ class ReturningData(Returning):
                 found.append(tenant)
         return found
 
+    async def is_behind(self, facts: Mapping[str, TenantFacts]) -> bool:
+        """Whether a log of the copy goes on further than here: then nothing here tells what was erased."""
+        for tenant, one in facts.items():
+            signed = checkpoint.c.tenant == tenant, checkpoint.c.size >= one.checkpoint_size
+            told = event.c.tenant == tenant, event.c.event_id >= one.newest_event
+            wanted = select(checkpoint.c.size).where(*signed) if one.checkpoint_size else None
+            if wanted is None and one.newest_event:
+                wanted = select(event.c.event_id).where(*told)
+            with failures.statements():
+                if wanted is not None and await self.open.scalar(wanted.limit(1)) is None:
+                    return True
+        return False
+
     async def put_index(self, columns: Mapping[str, Sequence[Any]]) -> int:
         """Add index rows where rows live, but none of a token that has one, or whose value was corrected.
 
