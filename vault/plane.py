@@ -22,6 +22,7 @@ from vault.api.system import Check
 from vault.errors import ServiceError, Unavailable
 from vault.log.lists import WorkerKey
 from vault.log.writer import LogWriter
+from vault.paging import transit_of
 from vault.service.access_token import Expected
 from vault.service.authenticate import Authenticator
 from vault.service.authority_keys import PublicKeys, worker_keys
@@ -137,7 +138,7 @@ class Base:
 def base(name: str, settings: Settings) -> Base:
     """Build what every plane has. Raises: KeysError when its identity file is missing or open to others."""
     identity = settings.identity_of(name)
-    transit = Transit(settings.server, identity, mount=settings.vault_mount, threads=settings.transit_threads)
+    transit = transit_of(name, settings, identity)
     data = open_database(settings.data_url_of(name), pool_size=settings.database_connections)
     authority = AuthorityStore(data)
     public_keys = PublicKeys(transit, "authority", clock=time.monotonic)

@@ -9,6 +9,7 @@ from keys.migrate import is_current
 from keys.selfcheck import assert_least
 from keys.transit import Transit
 from vault.alarms import raise_alarm
+from vault.paging import transit_of
 from vault.plane import NotReady
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.sequence import Sequencer
@@ -88,7 +89,7 @@ def build_sequencer(settings: Settings) -> RunningSequencer:
     """Build it. Raises: SettingsError, KeysError."""
     identity = settings.identity_of(SEQUENCER)
     folder = settings.sequencer_folder
-    transit = Transit(settings.server, identity, mount=settings.vault_mount, threads=settings.transit_threads)
+    transit = transit_of(SEQUENCER, settings, identity)
     data = open_database(settings.data_url_of(SEQUENCER), pool_size=settings.database_connections)
     store, state = SequencerStore(data), SignedState(folder)
     tree = Tree(store)

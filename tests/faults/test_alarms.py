@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from keys.policies import policy
 from tests.plugins.service import Founder
 from vault import metrics
 
@@ -55,3 +56,41 @@ async def test_a_rewritten_event_is_an_alarm(found_world: Founder, column: str):
     answer = await world.post("/v1/events/query", {"token": token}, who="auditor")
     assert answer.json()["code"] == "event_tampered"
     assert _sounded("event_tampered") == before + 1
+
+
+async def test_a_refused_plane_is_one_alarm(found_world: Founder):
+    """Reveal's policy is gone: values stay in, readiness says no, and the two together wake someone once."""
+    world = await found_world("sqlite")
+    token = (await world.seal())[0]
+    await world.detokenize([token])
+    at = "sys/policies/acl/strongroom-reveal"
+    before = _sounded("transit_refused")
+    world.bao.admin.delete(at)
+    try:
+        for _ in range(5):
+            assert (await world.detokenize([token])).json()["code"] == "transit_refused"
+        assert (await world.client.get("/readyz")).status_code == 503
+    finally:
+        world.bao.admin.post(at, {"policy": policy("reveal", "strongroom")})
+    assert _sounded("transit_refused") == before + 1
+    assert (await world.detokenize([token])).status_code == 200
+
+
+async def test_a_key_retired_too_early_is_an_alarm(found_world: Founder):
+    """A DEK whose KEK version was retired before it was rewrapped: 409 for its item, and who lost it."""
+    world = await found_world("sqlite")
+    token = (await world.seal())[0]
+    key, before = "strongroom/keys/kek-acme", _sounded("key_retired")
+    world.bao.admin.post(f"{key}/rotate")
+    newest = world.bao.admin.get(key)["data"]["latest_version"]
+    world.bao.admin.post(f"{key}/config", {"min_decryption_version": newest})
+    try:
+        with capture_logs() as lines:
+            answer = await world.detokenize([token])
+    finally:
+        world.bao.admin.post(f"{key}/config", {"min_decryption_version": 1})
+    assert (answer.status_code, answer.json()["code"]) == (409, "key_retired")
+    alarms = [line for line in lines if line["event"] == "alarm"]
+    assert [(one["code"], one["tenant"], one["token"]) for one in alarms] == [("key_retired", "acme", token)]
+    assert _sounded("key_retired") == before + 1
+    assert (await world.detokenize([token])).status_code == 200
