@@ -1,11 +1,13 @@
 """The manifest of a copy: one spelling, and nothing but a refusal for every other."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vault.cli.backup.folder import new_folder
 from vault.cli.backup.manifest import Manifest, TableFile, goes_on, parse, to_bytes
 from vault.cli.failures import CommandError
 from vault.store.copies.snapshot import TenantFacts
@@ -78,3 +80,14 @@ def test_copies_of_one_log_are_told_from_those_of_another(then: TenantFacts | No
     if then is None:
         tenants = {"globex": TenantFacts()}
     assert goes_on(replace(MANIFEST, tenants=tenants), MANIFEST) is so
+
+
+def test_a_copy_is_not_written_through_a_link(tmp_path: Path):
+    """Where somebody left a link under the name a copy has while it is made, nothing is written."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".copy.new").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError), new_folder(tmp_path / "copy"):
+        pytest.fail("it was entered")
+    assert not list((tmp_path / "elsewhere").iterdir())
+    with new_folder(tmp_path / "deep" / "copy") as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700

@@ -36,12 +36,13 @@ def test_url_comes_from_a_file(tmp_path):
 def test_secrets_are_what_has_a_password(monkeypatch):
     """URLs with a password, tokens and a client's secret are secrets; all can be forgotten."""
     plain = {
-        "STRONGROOM_DATA_URL": "sqlite+aiosqlite:///d.db",
+        "STRONGROOM_KEYSTORE_URL": "sqlite+aiosqlite:///d.db?timeout=5",
         "STRONGROOM_VAULT_ADDR": "https://vault",
         "HOME": "/",
     }
     hidden = {
         "STRONGROOM_REVEAL_KEYSTORE_URL": WITH,
+        "STRONGROOM_DATA_URL": "postgresql+asyncpg://db/data?user=x&password=hunter2",
         "STRONGROOM_CLIENT_SECRET": "srs_x",
         "VAULT_TOKEN": "hvs.x",
     }

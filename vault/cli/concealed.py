@@ -80,6 +80,8 @@ def _received(reads: int) -> dict[str, str]:
 
 def _has_password(url: str) -> bool:
     try:
-        return bool(urlsplit(url).password)
+        # A driver takes one from the query as well.
+        parts = urlsplit(url)
+        return bool(parts.password) or "password" in parts.query.lower()
     except ValueError:
         return True

@@ -56,8 +56,10 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise CommandError(f"{path} is there already and is left as it is: name a new folder")
     fresh = path.with_name(f".{path.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh.mkdir(mode=0o700)  # and not through a link that somebody left there
     for name in ("data", "keystore"):
-        (fresh / name).mkdir(mode=0o700, parents=True)
+        (fresh / name).mkdir(mode=0o700)
     fresh.chmod(0o700)
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, fresh, ignore_errors=True)
