@@ -74,6 +74,14 @@ class Holdings:
             async with self._engine.connect() as connection:
                 return int(await connection.scalar(counted) or 0)
 
+    async def present(self, tenant: str, dek_ids: Sequence[bytes]) -> int:
+        """How many of these DEKs there are."""
+        mine = dek.c.tenant == tenant, dek.c.dek_id.in_(dek_ids)
+        counted = select(func.count()).select_from(dek).where(*mine)
+        with translated():
+            async with self._engine.connect() as connection:
+                return int(await connection.scalar(counted) or 0)
+
     async def page(self, tenant: str, *, below: int, after: bytes, limit: int) -> list[WrappedDek]:
         """DEKs that are not under `below` or newer, by id, from the one behind `after`."""
         due = select(dek.c.dek_id, dek.c.wrapped).where(

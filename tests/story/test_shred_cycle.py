@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 from strongroom_audit.verifier.finality import read_finality
 
 from keys.devserver import RunningServer
 from keys.errors import KeysError
 from keys.identity import read_identity, write_identity
+from keys.keystore import dek
 from keys.logins import issue_identity
 from keys.plan import Plan
 from keys.policies import IDENTITIES
@@ -48,6 +49,15 @@ def job(person: str) -> Job:
     return made
 
 
+async def destroyed_key(world: World, copy: Path) -> tuple[bytes, str]:
+    """The key of the one erased record, as a copy of the keystore still has it."""
+    lines = [json.loads(line) for line in (copy / "keystore/dek.jsonl").read_text().splitlines()[1:]]
+    async with world.owner.connect() as connection:
+        gone = bytes((await connection.scalars(select(tombstone.c.dek_id))).one())
+    (wrapped,) = [row[2] for row in lines if base64.b64decode(row[1]) == gone]
+    return gone, wrapped
+
+
 async def opened(world: World, tokens: list[str]) -> list[int]:
     return [(await world.detokenize([token])).status_code for token in tokens]
 
@@ -64,6 +74,14 @@ async def test_after_a_cycle_no_copy_brings_the_erased_back(
     await taking.take(monday, settings, lambda *_: None)
     assert (await world.erase(tokens[:1])).status_code == 200
 
+    gone, wrapped = await destroyed_key(world, monday)
+    row = {"tenant": "acme", "dek_id": gone, "wrapped": wrapped, "kek_version": 1, "lease_until": 0}
+    async with world.keystore_owner.begin() as connection:
+        await connection.execute(insert(dek), row)
+    with pytest.raises(CommandError, match="1 keys that erasures destroyed are in the keystore again"):
+        await job("Meera Iyer").all_of(world.settings, "acme")
+    async with world.keystore_owner.begin() as connection:
+        await connection.execute(delete(dek).where(dek.c.dek_id == gone))
     (begun,) = await job("Meera Iyer").all_of(world.settings, "acme")
     assert (begun.stage, begun.cycle.version) == ("due", 2)
     assert await opened(world, tokens) == [410, 200, 200, 200]
@@ -92,10 +110,6 @@ async def test_after_a_cycle_no_copy_brings_the_erased_back(
     wish = Wish(folder=monday, keystore=True, erasures_lost=True)
     with pytest.raises(CommandError, match=r"older than the last finished rotation.*Use the newest keystore"):
         await restore(wish, old, lambda *_: None)
-    lines = [json.loads(line) for line in (monday / "keystore/dek.jsonl").read_text().splitlines()[1:]]
-    async with world.owner.connect() as connection:
-        gone = bytes((await connection.scalars(select(tombstone.c.dek_id))).one())
-    (wrapped,) = [row[2] for row in lines if base64.b64decode(row[1]) == gone]
     (answer,) = await transit.unwrap("acme", [WrappedDek(gone, wrapped)], batch="thief")
     await transit.aclose()
     assert isinstance(answer, KeysError)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from vault.errors import Conflict
 from vault.log.event import canonical, read_timestamp, timestamp
@@ -15,7 +15,7 @@ from vault.service.pace import Pace
 from vault.service.rotate import Tools
 from vault.service.shred import Begin, Ending, in_force, prepare, stage_of, trim
 from vault.store.engine import open_database
-from vault.store.erasures import unfinished
+from vault.store.erasures import returned, unfinished
 from vault.store.events import StoredEvent
 from vault.store.schema import replaced, resealed, tombstone
 
@@ -150,6 +150,10 @@ async def _no_time(_):
     return None
 
 
+async def _all_of(_, dek_ids):
+    return len(dek_ids)
+
+
 async def test_a_cycle_killed_before_any_call_is_ended_by_another_run():
     """Whichever call is the last of a process, the next run ends in the same place, and no DEK is cut off."""
     for at in itertools.count(1):
@@ -249,7 +253,7 @@ async def test_the_log_tells_a_retiring_by_its_last_event():
 
 
 async def test_a_key_from_before_a_reseal_is_waited_for(tmp_path):
-    """A value sealed anew and then erased opens with its older key, so a cycle does not begin before it."""
+    """A value sealed anew and erased opens with its older key: a cycle waits for its end, sees its return."""
     engine = open_database(f"sqlite+aiosqlite:///{tmp_path / 'data.db'}")
     row = {"tenant": "acme", "token": "tok_x", "version": 1, "dek_id": bytes(16)}
     async with engine.begin() as connection:
@@ -258,4 +262,9 @@ async def test_a_key_from_before_a_reseal_is_waited_for(tmp_path):
         await connection.execute(insert(resealed), row)
     assert await unfinished(engine, "acme")
     assert not await unfinished(engine, "globex")
+    assert await returned(engine, "acme", _all_of) == 0
+    async with engine.begin() as connection:
+        await connection.execute(update(resealed).values(key_destroyed_at=1))
+    assert not await unfinished(engine, "acme")
+    assert [await returned(engine, name, _all_of) for name in ("acme", "globex")] == [1, 0]
     await engine.dispose()

@@ -96,14 +96,23 @@ class Job:
         from vault.operators import operating
         from vault.reading import diary_of
         from vault.service.shred import MARGIN, Begin, prepare
-        from vault.store.erasures import unfinished
+        from vault.store.erasures import returned, unfinished
 
         async with operating("rotator", settings) as operator:
+
+            async def erasing(one: str) -> bool:
+                if back := await returned(operator.plane.data, one, operator.holdings.present):
+                    raise CommandError(
+                        f"{one}: {back:,} keys that erasures destroyed are in the keystore again: it was set "
+                        "back. `strongroom restore run … --repair` destroys them; nothing is final before"
+                    )
+                return await unfinished(operator.plane.data, one)
+
             begin = Begin(
                 person=self._person,
                 grace_days=self._grace,
                 now=_now,
-                erasing=lambda one: unfinished(operator.plane.data, one),
+                erasing=erasing,
                 margin=MARGIN if self.margin is None else self.margin,
             )
             async with self._tools(tenant, operator, settings) as tools:
