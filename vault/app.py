@@ -157,7 +157,7 @@ def _ingest(plane: Base, settings: Settings) -> Running:
 
     async def check() -> None:
         """Tokenizing goes on from the pool while the key server is away, so the pool is what counts."""
-        await common.store.clock()
+        await plane.clocks.look()
         level = pool.lowest()
         if level is None or level < pool.low_water:
             await plane.transit.probe()

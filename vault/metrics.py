@@ -36,6 +36,11 @@ pool_seconds_left = Gauge(
     registry=registry,
 )
 alarms = Counter("strongroom_alarms_total", "What must wake someone.", ["code"], registry=registry)
+clock_skew = Gauge(
+    "strongroom_clock_skew_seconds",
+    "How far this process's clock is ahead of the data database's; negative when behind.",
+    registry=registry,
+)
 failed_logins = Counter(
     "strongroom_failed_authentications_total", "Authentications that failed.", registry=registry
 )

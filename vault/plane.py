@@ -26,6 +26,7 @@ from vault.paging import transit_of
 from vault.service.access_token import Expected
 from vault.service.authenticate import Authenticator
 from vault.service.authority_keys import PublicKeys, worker_keys
+from vault.service.clocks import ClockWatch
 from vault.service.failed_logins import FailedLogins
 from vault.service.honey import HoneyTokens
 from vault.service.logins import write_down
@@ -74,6 +75,7 @@ class Base:
     """Only control's identity may sign what it announces."""
     canary: Callable[[], Awaitable[None]]
     """One call to the key server as this plane's requests make it."""
+    clocks: ClockWatch
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     _healthy_until: float = 0.0
 
@@ -125,7 +127,7 @@ class Base:
         clock = time.monotonic()
         if clock < self._healthy_until:
             return
-        await self.parts.store.clock()
+        await self.clocks.look()
         await self.canary()
         self._healthy_until = clock + CANARY_SECONDS
 
@@ -133,6 +135,8 @@ class Base:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await write_down(self.failed, self.parts)
+            with contextlib.suppress(ServiceError):
+                await self.clocks.look()
 
 
 def base(name: str, settings: Settings) -> Base:
@@ -164,8 +168,14 @@ def base(name: str, settings: Settings) -> Base:
         failed=failed,
         authenticator=Authenticator(expected, registers, public_keys, failed, now=now),
         canary=transit.probe,
+        clocks=clock_watch(parts.store.clock),
         announcer=Announcer(authority, anchored, registers, transit, now=now),
     )
+
+
+def clock_watch(read: Callable[[], Awaitable[int]]) -> ClockWatch:
+    """Compares our clock with that of the database behind `read`."""
+    return ClockWatch(read=read, now=now, show=metrics.clock_skew.set, alarm=raise_alarm)
 
 
 @dataclass(slots=True)

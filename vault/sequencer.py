@@ -10,8 +10,9 @@ from keys.selfcheck import assert_least
 from keys.transit import Transit
 from vault.alarms import raise_alarm
 from vault.paging import transit_of
-from vault.plane import NotReady
+from vault.plane import NotReady, clock_watch
 from vault.service.authority_keys import PublicKeys, worker_keys
+from vault.service.clocks import ClockWatch
 from vault.service.sequence import Sequencer
 from vault.service.signed_heads import SignedState, Signing
 from vault.service.tree import Tree
@@ -31,6 +32,7 @@ class RunningSequencer:
     state: SignedState
     sequencer: Sequencer
     witnesses: RunningWitnesses
+    clocks: ClockWatch
     name: str = SEQUENCER
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _task: "asyncio.Task[None] | None" = None
@@ -77,7 +79,7 @@ class RunningSequencer:
         """Whether it can work. Raises: why not."""
         if self._task is not None and self._task.done():
             raise NotReady(detail="The sequencer has ended.")
-        await self.sequencer.store.clock()
+        await self.clocks.look()
         await self.transit.probe()
 
     def detail(self) -> dict[str, object]:
@@ -103,7 +105,13 @@ def build_sequencer(settings: Settings) -> RunningSequencer:
         holder=os.urandom(16).hex(),
     )
     witnesses = build_witnesses(settings, sequencer, _alarm)
-    return RunningSequencer(transit=transit, state=state, sequencer=sequencer, witnesses=witnesses)
+    return RunningSequencer(
+        transit=transit,
+        state=state,
+        sequencer=sequencer,
+        witnesses=witnesses,
+        clocks=clock_watch(store.clock),
+    )
 
 
 def _alarm(code: str, tenant: str, says: str) -> None:

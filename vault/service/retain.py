@@ -17,6 +17,7 @@ from vault.policy.rules import Policy
 from vault.service.acting import authorise, retried
 from vault.service.asked import Item, asked, draft, look_up, present
 from vault.service.catalogue import catalogue
+from vault.service.clocks import agreed
 from vault.service.ending import archived, detail_of
 from vault.service.erase import resume
 from vault.service.keeping import Kept, judge
@@ -82,9 +83,14 @@ async def explain(caller: Caller, tokens: Sequence[str], parts: Office) -> list[
 
 
 async def run(caller: Caller, request: RunRequest, parts: Office) -> Page:
-    """Judge one page of records and, if asked to, end what has to end. Raises: Forbidden, Unavailable."""
+    """Judge one page of records and, if asked to, end what has to end. Raises: Forbidden, Unavailable.
+
+    Nothing ends on the word of one clock that another contradicts.
+    """
     told = {"action": "run", "apply": "yes" if request.apply else "no"}
     policy = await authorise(caller, VERB, parts, told)
+    if request.apply:
+        await agreed(parts.store.clock, parts.now)
     page = await retried(lambda: _page(caller, request, policy, parts))
     if request.apply and page.counts["erase"]:
         await resume(caller.tenant, parts)
