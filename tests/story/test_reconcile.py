@@ -141,7 +141,7 @@ async def _verbatim(world: World, guest: Guest, token: str, header: str) -> str:
     wrapped = (await guest._keystore.fetch("acme", [dek_id]))[dek_id].wrapped
     asked = {"batch_input": [{"ciphertext": wrapped, "context": context_of("acme", dek_id)}]}
     lease = guest.transit._login._live(asyncio.get_running_loop().time() + 60)
-    response = lease.line._adapter.request(
+    response = lease.line._adapters[0].request(
         "post", "/v1/strongroom/decrypt/kek-acme", headers={"X-Strongroom-Batch": header},
         data=msgspec.json.encode(asked), raise_exception=False,
     )  # fmt: skip

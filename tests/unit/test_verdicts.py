@@ -26,6 +26,7 @@ ROWS = {
     "no leader": (500, "local node not active but active cluster node not found", Sealed),
     "rate quota": (429, 'request path "strongroom/keys/log": rate limit quota exceeded', Busy),
     "standby behind its index": (429, "", Behind),
+    "standby without its active node": (307, "", Behind),
     "enterprise: not consistent yet": (412, "required index state not present", Behind),
     "enterprise: disaster recovery": (472, "", Behind),
     "enterprise: performance standby": (473, "", Behind),

@@ -20,7 +20,7 @@ from vault.store.events import Filter, Page
 MOST_EVENTS = 1000
 _UNGRANTED = (
     "authenticate", "freeze", "log_retention", "log_keys", "keys", "backup", "restore", "reseal", "reindex",
-    "verify",
+    "verify", "doctor",
 )  # fmt: skip
 _VERBS = frozenset(PLANES) - {"events_sealed"} | set(_UNGRANTED)
 

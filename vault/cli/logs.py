@@ -1,8 +1,9 @@
 """What the service writes to standard error: one JSON object per line, of members we know."""
 
+import io
 import logging
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -38,9 +39,15 @@ def to_standard_error(output: BinaryIO | None = None) -> None:
             keep_known,
             structlog.processors.JSONRenderer(serializer=orjson.dumps),
         ],
-        logger_factory=lambda *_: structlog.BytesLogger(output or sys.stderr.buffer),
+        logger_factory=lambda *_: structlog.BytesLogger(output or _standard_error()),
         cache_logger_on_first_use=False,
     )
+
+
+def _standard_error() -> BinaryIO:
+    """The real one where somebody put a stream of text in its place: an alarm must not fail for that."""
+    stream = sys.stderr if hasattr(sys.stderr, "buffer") else sys.__stderr__
+    return cast("BinaryIO", stream.buffer if stream else io.BytesIO())
 
 
 def configure(output: BinaryIO | None = None) -> None:

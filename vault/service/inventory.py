@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from keys.policies import HONEY
+
 PERIODS: Mapping[str, int | None] = {
     "kek": 365,
     "bidx": 730,
+    "honey": None,
     "idem": None,
     "authority": 365,
     "log": 730,
@@ -23,6 +26,7 @@ SOON = 30
 USES: Mapping[str, str] = {
     "kek": "wraps the DEKs of one tenant; derived for each DEK",
     "bidx": "blind index of one field type; a new version means indexing anew",
+    "honey": "recognises honey tokens, by its first version for ever",
     "idem": "derives the day's key for repeated requests; a new version would break repeating",
     "authority": "signs registers, their standing and access tokens",
     "log": "signs checkpoints",
@@ -50,7 +54,7 @@ class Card:
     @property
     def kind(self) -> str:
         """One of PERIODS."""
-        return self.name.partition("-")[0]
+        return "honey" if self.name.endswith(f"-{HONEY}") else self.name.partition("-")[0]
 
     @property
     def due(self) -> datetime | None:

@@ -9,7 +9,7 @@ from vault.log.event import commit_to, read_timestamp, timestamp
 from vault.sequencer import build_sequencer
 from vault.service.copies import BACKUP
 from vault.service.log_status import LogStatus, log_status
-from vault.settings import SEQUENCER, Settings
+from vault.settings import SEQUENCER, Settings, SettingsError
 from vault.store.engine import open_database
 from vault.store.events import Filter, Page, read_events
 
@@ -23,7 +23,10 @@ async def consistent(settings: Settings) -> list[Finding]:
     """Each log's tree is what was signed, nothing was refused, and the sequencer keeps up."""
     if not here(settings, SEQUENCER):
         return [Finding("log", "warn", "the sequencer's identity is not here", "doctor where it is")]
-    running = build_sequencer(settings)
+    try:
+        running = build_sequencer(settings)
+    except SettingsError as error:
+        return [Finding("log", "warn", f"not looked at: {error}", "set it as the sequencer's process has it")]
     try:
         tenants = await running.sequencer.store.tenants()
         return [_log(await log_status(tenant, running.sequencer)) for tenant in tenants]
@@ -67,8 +70,10 @@ async def backups(settings: Settings) -> list[Finding]:
 
 def _backup(check: str, newest: list[bytes], now: int) -> Finding:
     if not newest:
-        return Finding(check, "warn", "none is on record", "run `strongroom backup`, every day")
+        return Finding(check, "warn", "none is on record", "run `strongroom backup take`, every day")
     at = read_timestamp(str(orjson.loads(newest[0])["taken_at"]))
     if now - at > _BACKUP_DAYS * _DAY:
-        return Finding(check, "warn", f"the newest is of {timestamp(at)[:16]} UTC", "run `strongroom backup`")
+        return Finding(
+            check, "warn", f"the newest is of {timestamp(at)[:16]} UTC", "run `strongroom backup take`"
+        )
     return Finding(check, "ok", f"the newest is of {timestamp(at)[:16]} UTC")

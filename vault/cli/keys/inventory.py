@@ -42,6 +42,7 @@ async def collected(settings: "Settings") -> tuple[list["Card"], Deks]:
     """Every key's card, and {tenant: {KEK version: DEKs}}. Raises: KeysError, ServiceError."""
     from keys.admin import Admin
     from keys.identity import read_identity
+    from keys.policies import HONEY
     from keys.provision import SIGNING_KEYS
     from vault.operators import operating
     from vault.service.catalogue import catalogue
@@ -52,8 +53,9 @@ async def collected(settings: "Settings") -> tuple[list["Card"], Deks]:
         for tenant in sorted(await operator.parts.registers.tenants()):
             deks[tenant] = await operator.holdings.versions(tenant)
             policy = (await operator.parts.registers.of(tenant)).policy
+            indexed = [HONEY, *(kind.name for kind in catalogue(policy))]
             names += [(f"kek-{tenant}", tenant), (f"idem-{tenant}", tenant)]
-            names += [(f"bidx-{tenant}-{kind.name}", tenant) for kind in catalogue(policy)]
+            names += [(f"bidx-{tenant}-{name}", tenant) for name in indexed]
     admin = Admin.with_identity(settings.server, read_identity(settings.identity_file("rotator")))
     return await asyncio.to_thread(_cards, admin, settings.vault_mount, names), deks
 
