@@ -15,14 +15,16 @@ from tests.plugins.world import World
 
 
 @contextmanager
-def postgresql() -> Iterator[Postgres]:
+def postgresql(shared_buffers: str = "512MB") -> Iterator[Postgres]:
     """As in production but for its size: what is committed is on the disk. Statements are not logged."""
-    with started(log_statement="none", shared_buffers="512MB", max_wal_size="4GB") as server:
+    with started(log_statement="none", shared_buffers=shared_buffers, max_wal_size="4GB") as server:
         yield server
 
 
 @asynccontextmanager
-async def vault(pool_size: int = 2048, kind: str = "postgresql") -> AsyncIterator[World]:
+async def vault(
+    pool_size: int = 2048, kind: str = "postgresql", shared_buffers: str = "512MB"
+) -> AsyncIterator[World]:
     """A vault on both servers, founded and left: databases, settings and secrets are there, nothing runs."""
     with (
         tempfile.TemporaryDirectory(prefix="strongroom-bench-") as folder,
@@ -39,7 +41,7 @@ async def vault(pool_size: int = 2048, kind: str = "postgresql") -> AsyncIterato
         if kind == "sqlite":
             databases = await _sqlite(Path(folder))
         else:
-            databases = await _postgresql(stack.enter_context(postgresql()))
+            databases = await _postgresql(stack.enter_context(postgresql(shared_buffers)))
         built = _built(databases, identities, bao, pool_size=pool_size, sequencer_state=state)
         async with World(*built, bao) as world:
             pass

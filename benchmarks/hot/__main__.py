@@ -23,9 +23,10 @@ from rich.console import Console
 
 from benchmarks.hot.cases import CASES, Case
 from benchmarks.hot.ceiling import ceiling
+from benchmarks.hot.fleet import Shape
 from benchmarks.hot.measure import Measuring, Stretch, generator, median
 from benchmarks.hot.report import Report, conditions
-from benchmarks.hot.stage import BY_HAND_WORKERS, Shape, stage
+from benchmarks.hot.stage import BY_HAND_WORKERS, stage
 
 
 def wanted(only: str) -> list[Case]:

@@ -41,11 +41,11 @@ class Ours:
     _tokens: list[str] = field(default_factory=list)
     _bearers: dict[str, tuple[float, str]] = field(default_factory=dict)
 
-    async def seed(self) -> None:
+    async def seed(self, count: int = SEEDED) -> None:
         """Bank accounts of the tenant acme, tokenized in lists."""
         headers = {"authorization": await self._bearer("acme.signup")}
         async with httpx.AsyncClient(base_url=self.urls["ingest"], headers=headers, timeout=30) as client:
-            for body in _bulks(accounts(SEEDED)):
+            for body in _bulks(accounts(count)):
                 answer = (await client.post("/v1/tokenize", json=body)).raise_for_status()
                 self._tokens += [item["token"] for item in answer.json()["items"]]
 

@@ -35,6 +35,8 @@ class Plan:
     next request when its last is answered."""
     warm: float = 0.5
     """Seconds before the counting begins."""
+    ports: Sequence[int] = ()
+    """Where several serve: the ports that the connections are dealt out to, in turn, `port` among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ class _Tally:
 def drive(plan: Plan) -> Taken:
     """Send as planned, and say what came back. Raises: OSError."""
     gc.freeze()  # what is there now is not looked through while the clock runs
-    lines = [_Line(plan.port) for _ in range(plan.connections)]
+    ports = plan.ports or [plan.port]
+    lines = [_Line(ports[number % len(ports)]) for number in range(plan.connections)]
     by_number = {line.wire.fileno(): line for line in lines}
     with select.epoll() as poll:
         for number in by_number:

@@ -36,6 +36,8 @@ class Stretch:
     """Of each process, of the load generator, and of `others` that have nothing to do with it."""
     cpu_ms_per_value: float
     """Of all that serve the contender; neither the generator's nor the others'."""
+    values: int
+    """All that were answered while the CPU was watched."""
     lasted: float
     """Seconds that the CPU was watched: the counted ones, those before, and the end of what was under way."""
     load_average: float
@@ -63,7 +65,8 @@ class Measuring:
     async def stretch(self, case: Case, contender: str, number: int, rate: float | None = None) -> Stretch:
         """Drive it. `rate`: requests a second that arrive, or None for as many as are answered."""
         port, requests = await self.stage.contenders[contender].requests(case.kind)
-        plan = Plan(port, requests, case.connections, self.seconds, rate)
+        ports = self.stage.shared.get(port, ())
+        plan = Plan(port, requests, case.connections, self.seconds, rate, ports=ports)
         await asyncio.sleep(SETTLE)
         before, begun = self.stage.watched.cpu(), time.perf_counter()
         taken = await asyncio.get_running_loop().run_in_executor(self.generator, drive, plan)
@@ -97,6 +100,7 @@ class _Watched:
             first_failure=taken.first_failure,
             cpu_seconds={name: round(one, 3) for name, one in spent.items()},
             cpu_ms_per_value=served * 1e3 / max(1, taken.answered * case.values),
+            values=taken.answered * case.values,
             lasted=self.lasted,
             load_average=os.getloadavg()[0],
         )

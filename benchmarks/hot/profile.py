@@ -22,9 +22,10 @@ from rich.table import Table
 from benchmarks.hot.cases import Case
 from benchmarks.hot.contenders import BULK
 from benchmarks.hot.flame import Stacks, by_function, by_itself, by_package, flame
+from benchmarks.hot.fleet import Shape
 from benchmarks.hot.measure import Measuring, Stretch, generator
 from benchmarks.hot.profiled import FOLDER
-from benchmarks.hot.stage import Shape, stage
+from benchmarks.hot.stage import stage
 
 KINDS = ("tokenize", "detokenize", "tokenize_indexed", "tokenize_bulk", "detokenize_bulk")
 _WRITTEN_AFTER = 1.5

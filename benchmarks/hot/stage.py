@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,28 +18,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.by_hand.tables import metadata, open_engine
 from benchmarks.hot.contenders import ByHand, Contender, Ours, Transit
+from benchmarks.hot.fleet import Shape, serve, watched
 from benchmarks.hot.usage import Watched
 from benchmarks.stage import vault
 from keys.devserver import RunningServer
-from tests.plugins.process import ROOT, Served
+from tests.plugins.process import ROOT
 from tests.plugins.world import World
 from vault.policy.load import DEFAULT
 
 BY_HAND_WORKERS = 2
-_APART = {"control": ("control",), "ingest": ("ingest",), "reveal": ("reveal",), "sequencer": ("sequencer",)}
-_TOGETHER = {"vault": ("control", "ingest", "reveal", "sequencer")}
-"""SQLite takes one writer: one process, as in its documentation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How the vault is run."""
-
-    database: str = "postgresql"
-    ingest_workers: int = 1
-    reveal_workers: int = 1
-    program: str = "vault.cli"
-    """What `serve` is a command of; `benchmarks.hot.profiled` looks at its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +35,8 @@ class Stage:
 
     contenders: Mapping[str, Contender]
     watched: Watched
+    shared: Mapping[int, Sequence[int]]
+    """The ports between which requests to a port are shared, where several hosts serve its plane."""
 
 
 @asynccontextmanager
@@ -56,32 +45,16 @@ async def stage(shape: Shape, **environment: str) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-hot-")))
         world = await stack.enter_async_context(vault(kind=shape.database))
-        served = await _serve(stack, world, folder, shape, environment)
-        urls = {plane: one.url for name, one in served.items() for plane in (name, *_TOGETHER.get(name, ()))}
+        fleet = await serve(stack, world, folder, shape, environment)
+        urls = fleet.urls()
         await _make_searchable(stack, world, urls["control"])
         token = _transit_token(world.bao)
         by_hand, process = await _by_hand(stack, world, token, folder)
         contenders = (Ours(urls, world.secrets), by_hand, Transit(world.bao.addr, token))
         for one in contenders:
             await one.seed()
-        roots = {name: one.pid for name, one in served.items()}
-        roots |= {"by hand": process.pid, "OpenBao": world.bao.pid, **_postgres(world)}
-        yield Stage({one.name: one for one in contenders}, Watched(roots))
-
-
-async def _serve(
-    stack: AsyncExitStack, world: World, folder: Path, shape: Shape, more: Mapping[str, str]
-) -> dict[str, Served]:
-    """The vault's processes, by name."""
-    served = {}
-    for name, planes in (_TOGETHER if shape.database == "sqlite" else _APART).items():
-        workers = {"ingest": shape.ingest_workers, "reveal": shape.reveal_workers}.get(name, 1)
-        told = {**world.environment(), **more}
-        process = Served(
-            told, folder / f"{name}.log", planes=",".join(planes), workers=workers, program=shape.program
-        )
-        served[name] = await stack.enter_async_context(process)
-    return served
+        everyone = watched(world, fleet, **{"by hand": process.pid})
+        yield Stage({one.name: one for one in contenders}, everyone, fleet.shared())
 
 
 async def _make_searchable(stack: AsyncExitStack, world: World, control: str) -> None:
@@ -153,12 +126,6 @@ async def _until_answers(url: str, process: subprocess.Popen[bytes], log: Path) 
                 await asyncio.sleep(0.1)
             else:
                 return
-
-
-def _postgres(world: World) -> dict[str, int]:
-    if world.databases.kind == "sqlite":
-        return {}
-    return {"PostgreSQL": int((world.databases.files / "data/postmaster.pid").read_text().split()[0])}
 
 
 def _free_port() -> int:

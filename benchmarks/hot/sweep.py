@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.hot.cases import ALL, OURS, Case
+from benchmarks.hot.fleet import Shape
 from benchmarks.hot.measure import Measuring, Stretch, generator, median
 from benchmarks.hot.plot import Axis, Line, Plot
-from benchmarks.hot.stage import Shape, stage
+from benchmarks.hot.stage import stage
 
 CONNECTIONS = (1, 4, 16, 64, 128)
 LOADS = (0.1, 0.25, 0.5, 0.75, 0.9)
