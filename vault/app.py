@@ -13,34 +13,27 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from keys.keystore import CANARY
-from keys.policies import worker_key
 from keys.pool import Pool
 from vault import metrics
-from vault.alarms import raise_alarm
 from vault.api.audit import AuditApi
-from vault.api.control import ControlApi
 from vault.api.disclosing import DisclosingApi
 from vault.api.export import ExportApi
-from vault.api.freezes import FreezesApi
+from vault.api.express import Express
 from vault.api.ingest import IngestApi
 from vault.api.log import LogApi
 from vault.api.operation import Endpoints
 from vault.api.operations import add_operations
-from vault.api.problems import Net, on_http_error, on_service_error
-from vault.api.proposals import ProposalsApi
+from vault.api.problems import Net, Netted, on_http_error, on_service_error
 from vault.api.reveal import RevealApi
-from vault.api.rules import RulesApi
 from vault.api.system import SystemApi
+from vault.control import build_control_plane
 from vault.errors import ServiceError
 from vault.log_bound import Watch, bound_of
 from vault.office import build_office
 from vault.plane import Base, Running, base, honey_of, keystore_of, more, provenance_of
 from vault.sequencer import RunningSequencer, build_sequencer
-from vault.service import tokens
-from vault.service.amend import Control
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.blind import Lookup
-from vault.service.client_secrets import SecretVerifier
 from vault.service.detokenize import detokenize
 from vault.service.disclose import disclose
 from vault.service.events import events
@@ -48,12 +41,9 @@ from vault.service.export import Copying
 from vault.service.gather import Gather
 from vault.service.idempotency import Fingerprints
 from vault.service.inspect import inspect
-from vault.service.limiter import Limiter
 from vault.service.log_reads import LogReader, bodies
 from vault.service.parts import Audit, Ingest, Reveal
 from vault.service.passphrase import AgeFile
-from vault.service.proposed import Proposed
-from vault.service.provenance import Provenance
 from vault.service.rights import with_rights_of_now
 from vault.service.search import search
 from vault.service.tokenize import tokenize
@@ -61,10 +51,8 @@ from vault.service.tree import Tree
 from vault.service.verified_lists import ListVerifier
 from vault.settings import SEQUENCER, Settings
 from vault.store.backlog import Backlog
-from vault.store.freezes import Freezes
 from vault.store.ledger import Ledger
 from vault.store.log import LogStore
-from vault.store.proposals import Proposals, RecentLists
 from vault.store.sequencing import SequencerStore
 from vault.witnessing import build_lag_watch
 
@@ -100,8 +88,10 @@ def create_app(settings: Settings, planes: Sequence[str]) -> FastAPI:
     endpoints: Endpoints = {"system": system}
     for one in running:
         endpoints |= one.endpoints
-    add_operations(app, endpoints)
-    app.add_middleware(Net, random=os.urandom, behind_proxy=settings.behind_proxy)
+    lanes = add_operations(app, endpoints)
+    net = Net(random=os.urandom, behind_proxy=settings.behind_proxy)
+    app.add_middleware(Netted, net=net)
+    app.middleware_stack = Express(app.build_middleware_stack(), lanes, net)
     return app
 
 
@@ -244,76 +234,10 @@ def _audit(plane: Base, settings: Settings) -> Running:
     return Running(plane, apis, start, stop, plane.ready, lag.detail)
 
 
-def _control(plane: Base, settings: Settings) -> Running:
-    verifier = SecretVerifier(random=plane.parts.random)
-    desk, control = build_control(plane, settings, verifier)
-    api = ControlApi(plane.authenticator, desk, control)
-
-    async def start() -> None:
-        """Once its identity is proved, vouch for the registers: the other planes wait for that."""
-        await plane.start()
-        await plane.announcer.announce()
-        plane.run_beside(plane.announcer.keep_announcing())
-
-    async def stop() -> None:
-        verifier.close()
-        await plane.stop()
-
-    apis = {
-        "control": api,
-        "proposals": ProposalsApi(plane.authenticator, control),
-        "freezes": FreezesApi(plane.authenticator, control),
-        "rules": RulesApi(plane.authenticator, control),
-    }
-    return Running(plane, apis, start, stop, plane.ready)
-
-
-def build_control(plane: Base, settings: Settings, verifier: SecretVerifier) -> tuple[tokens.Desk, Control]:
-    """What the control plane works with: to issue access tokens, and to change authority."""
-    parts, clock = plane.parts, time.monotonic
-    desk = tokens.Desk(
-        registers=parts.registers,
-        secrets=plane.authority,
-        verifier=verifier,
-        signer=plane.transit,
-        keys=plane.public_keys,
-        failed=plane.failed,
-        alarm=raise_alarm,
-        per_address=Limiter(tokens.PER_ADDRESS, clock=clock),
-        per_client=Limiter(tokens.PER_CLIENT, clock=clock),
-        issuer=settings.issuer,
-        audiences=(settings.issuer, settings.public_url.rstrip("/") + "/oauth2/token"),
-        now=parts.now,
-        random=parts.random,
-    )
-    control = Control(
-        registers=parts.registers,
-        store=parts.store,
-        signer=plane.transit,
-        index_keys=plane.transit,
-        hasher=verifier,
-        log=parts.log,
-        proposed=_proposed(plane),
-        freezes=Freezes(plane.data),
-        announce=plane.announcer.announce,
-        now=parts.now,
-        random=parts.random,
-    )
-    return desk, control
-
-
-def _proposed(plane: Base) -> Proposed:
-    """Proposals count by what control's own workers signed, and nobody else's."""
-    lists = RecentLists(plane.data)
-    own = PublicKeys(plane.transit, worker_key("control"), clock=time.monotonic)
-    provenance = Provenance(lists, ListVerifier(lists, {"control": own}))
-    return Proposed(Proposals(plane.data), provenance, alarm=raise_alarm)
-
-
 _BUILDERS: dict[str, Callable[[Base, Settings], Running]] = {
     "ingest": _ingest,
     "reveal": _reveal,
     "office": build_office,
     "audit": _audit,
-    "control": _control,
+    "control": build_control_plane,
 }

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from keys.devserver import RunningServer
 from tests.fakes.rules import KEEPS_NOTHING
 from tests.plugins.canary import holders
-from vault.app import build_control, create_app
+from vault.app import create_app
+from vault.control import build_control
 from vault.model.ask import Caller
 from vault.plane import base
 from vault.policy.load import DEFAULT, parse_toml

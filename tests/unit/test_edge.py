@@ -10,7 +10,7 @@ from starlette.requests import Request
 from vault.api.bodies import DetokenizeBody, TokenizeBody, decode
 from vault.api.edge import LARGEST_BODY, read_body
 from vault.api.ingest import idempotency_key
-from vault.api.problems import Net
+from vault.api.problems import Net, Netted
 from vault.errors import BadRequest, ServiceError, TooLarge
 from vault.model.ask import Caller
 
@@ -151,7 +151,7 @@ async def test_only_the_proxy_says_who_the_client_is(lines, client, behind_proxy
     async def app(scope, _receive, _send):
         seen.append(scope["client"][0])
 
-    net = Net(app, random=os.urandom, behind_proxy=behind_proxy)
+    net = Netted(app, Net(random=os.urandom, behind_proxy=behind_proxy))
     headers = [(b"x-forwarded-for", line) for line in lines]
     await net({"type": "http", "client": ("127.0.0.1", 1), "headers": headers}, None, None)
     assert seen == [client if behind_proxy else "127.0.0.1"]

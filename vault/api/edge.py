@@ -1,6 +1,5 @@
 """What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
 
-import asyncio
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,6 +7,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from vault.api.within import Within
 from vault.errors import BadRequest, TooLarge, Unsupported
 from vault.model.ask import Caller
 from vault.model.names import acceptable_reason, acceptable_reference
@@ -29,13 +29,14 @@ async def read_body(
     seconds: float = BODY_SECONDS,
 ) -> bytes:
     """The body. Raises: Unsupported, TooLarge as soon as it is, BadRequest when it is late."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
+    given = header(request, b"content-type") or ""
+    if given != media and given.partition(";")[0].strip().lower() != media:
         raise Unsupported(detail=f"Send {media}.")
-    declared = request.headers.get("content-length", "").lstrip("0")
+    declared = (header(request, b"content-length") or "").lstrip("0")
     if declared.isdecimal() and (len(declared) > len(str(most)) or int(declared) > most):
         raise _too_large(most)
     try:
-        async with asyncio.timeout(seconds):
+        with Within(seconds):
             return await _whole(request, most)
     except TimeoutError:
         raise BadRequest("bad_request", f"A body arrives within {seconds:g} seconds.") from None
@@ -44,8 +45,12 @@ async def read_body(
 
 
 async def _whole(request: Request, most: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
+    parts, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        part, more = message.get("body", b""), message.get("more_body", False)
         size += len(part)
         if size > most:
             raise _too_large(most)
@@ -59,15 +64,26 @@ def _too_large(most: int) -> TooLarge:
     )
 
 
+def header(request: Request, name: bytes) -> str | None:
+    """A header by its lower-case name: the first of them."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
 def address(request: Request) -> str:
     """The peer's address."""
-    return request.client.host if request.client else "unknown"
+    client = request.scope.get("client")
+    return client[0] if client else "unknown"
 
 
 async def caller(request: Request, authenticator: Authenticator) -> Caller:
     """Who is calling. Raises: Unauthenticated, Unavailable."""
     return await authenticator.authenticate(
-        request.headers.get("authorization"), address=address(request), request_id=request.state.request_id
+        header(request, b"authorization"),
+        address=address(request),
+        request_id=request.scope["state"]["request_id"],
     )
 
 

@@ -27,8 +27,10 @@ from vault.api import (
     rules,
     subjects,
 )
+from vault.api.express import Lanes
 from vault.api.metered import metered
 from vault.api.operation import Endpoints, Operation
+from vault.api.problems import Endpoint
 
 _NAMED = ("control", "log")
 """Planes whose operations have names too plain to stand in a metric by themselves."""
@@ -162,14 +164,21 @@ class Direct(APIRoute):
         return self.endpoint
 
 
-def add_operations(app: FastAPI, endpoints: Endpoints) -> None:
-    """Add the routes of the planes that this process serves, and the document that describes them."""
+def add_operations(app: FastAPI, endpoints: Endpoints) -> Lanes:
+    """Add the routes of the planes that this process serves, and the document that describes them.
+
+    Answers those without parameters in their paths, for vault/api/express.py.
+    """
     served = [one for one in OPERATIONS if one.plane in endpoints]
+    lanes: dict[tuple[str, str], Endpoint] = {}
     for one in served:
-        endpoint: Callable[[Request], Any] = getattr(endpoints[one.plane], one.does)
+        name = one.does if one.plane not in _NAMED else f"{one.plane}_{one.does}"
+        endpoint = metered(name, getattr(endpoints[one.plane], one.does))
+        if _PARAMETER.search(one.path) is None:
+            lanes[one.method, one.path] = endpoint
         app.router.add_api_route(
             one.path,
-            metered(one.does if one.plane not in _NAMED else f"{one.plane}_{one.does}", endpoint),
+            endpoint,
             methods=[one.method],
             summary=one.summary,
             operation_id=f"{one.plane}_{one.does}",
@@ -193,6 +202,7 @@ def add_operations(app: FastAPI, endpoints: Endpoints) -> None:
         return whole
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    return lanes
 
 
 def _described(one: Operation) -> dict[str, Any]:

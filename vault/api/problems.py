@@ -2,7 +2,7 @@
 
 import ipaddress
 import traceback
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from vault.errors import BadRequest, NotFound, ServiceError
 from vault.model import crockford
 
 DOCS = "/docs/errors/"
+Endpoint = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger()
 
 
@@ -64,22 +65,56 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 class Net:
-    """Around the whole application: gives each request its id, each answer its headers, each bug a 500."""
+    """Around everything: gives each request its id, each answer its headers, each bug a 500."""
 
-    def __init__(self, app: ASGIApp, *, random: Any, behind_proxy: bool = False) -> None:
-        self._app = app
+    def __init__(self, *, random: Callable[[int], bytes], behind_proxy: bool = False) -> None:
         self._random = random
         self._behind_proxy = behind_proxy
+
+    def admit(self, scope: Scope) -> str:
+        """Give a request its id, and its client's own address."""
+        request_id = "req_" + crockford.encode(int.from_bytes(self._random(16)), length=26)
+        scope.setdefault("state", {})["request_id"] = request_id
+        if self._behind_proxy:
+            scope["client"] = _forwarded(scope) or scope["client"]
+        return request_id
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: Endpoint) -> None:
+        """Answer one request by `endpoint`."""
+        request_id = self.admit(scope)
+        begun = False
+        try:
+            response = self._finished(await endpoint(Request(scope, receive)), request_id)
+            begun = True
+            await response(scope, receive, send)
+        except Exception as bug:  # noqa: BLE001  # the net
+            response = self.caught(bug, request_id)
+            if not begun:
+                await response(scope, receive, send)
+
+    def caught(self, bug: Exception, request_id: str) -> Response:
+        """What a bug is answered; the log hears where it is and what kind, never its message."""
+        log.error("bug", request_id=request_id, kind=type(bug).__name__, at=_where(bug))
+        return self._finished(problem_response(ServiceError(), request_id), request_id)
+
+    def _finished(self, response: Response, request_id: str) -> Response:
+        response.raw_headers.extend(_headers(request_id, response.raw_headers))
+        return response
+
+
+class Netted:
+    """The framework's application inside the net."""
+
+    def __init__(self, app: ASGIApp, net: Net) -> None:
+        self._app = app
+        self._net = net
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = "req_" + crockford.encode(int.from_bytes(self._random(16)), length=26)
-        scope.setdefault("state", {})["request_id"] = request_id
-        if self._behind_proxy:
-            scope["client"] = _forwarded(scope) or scope["client"]
+        request_id = self._net.admit(scope)
         started = False
 
         async def finish(message: Message) -> None:
@@ -91,10 +126,10 @@ class Net:
 
         try:
             await self._app(scope, receive, finish)
-        except Exception as bug:  # noqa: BLE001  # the net: where and what kind, never the message
-            log.error("bug", request_id=request_id, kind=type(bug).__name__, at=_where(bug))
+        except Exception as bug:  # noqa: BLE001  # the net
+            response = self._net.caught(bug, request_id)
             if not started:
-                await problem_response(ServiceError(), request_id)(scope, receive, finish)
+                await response(scope, receive, send)
 
 
 def _forwarded(scope: Scope) -> tuple[str, int] | None:

@@ -13,9 +13,9 @@ from keys.admin import Admin
 from keys.identity import write_private
 from keys.provision import provision_tenant
 from vault.alarms import raise_alarm
-from vault.app import build_control
 from vault.cli import databases
 from vault.cli.failures import CommandError
+from vault.control import build_control
 from vault.errors import Conflict
 from vault.model.ask import Caller
 from vault.model.names import FIELD_TYPE, TENANT

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 
 from vault.errors import NotFound, Unauthenticated
@@ -14,6 +15,15 @@ from vault.service.registers import Registers
 
 REMEMBERED = 4096
 """Verified tokens kept, so that a signature is checked once and not with every request."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """A verified token, and what its bearer was the last time."""
+
+    claims: Claims
+    entry: CredentialEntry | None = None
+    grants: tuple[Grant, ...] = ()
 
 
 class Authenticator:
@@ -34,7 +44,7 @@ class Authenticator:
         self._keys = keys
         self._failed = failed
         self._now = now
-        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
+        self._verified: OrderedDict[bytes, _Known] = OrderedDict()
 
     async def authenticate(self, authorization: str | None, *, address: str, request_id: str) -> Caller:
         """Name the caller and the rights he has on this plane now.
@@ -46,9 +56,10 @@ class Authenticator:
         """
         credential: str | None = None
         try:
-            claims = await self._claims(_bearer(authorization))
+            known = await self._known(_bearer(authorization))
+            claims = known.claims
             credential = claims.sub
-            entry, frozen = await self._entry(claims)
+            entry, frozen = await self._entry(known)
         except Unauthenticated:
             self._failed.count(credential, address, now=self._now())
             raise
@@ -56,31 +67,27 @@ class Authenticator:
             tenant=claims.tenant,
             credential=entry.id,
             person=entry.person,
-            grants=() if frozen else self._grants(entry, claims),
+            grants=() if frozen else known.grants,
             auth_method=claims.auth_method,
             address=address,
             request_id=request_id,
             frozen=frozen,
         )
 
-    def _grants(self, entry: CredentialEntry, claims: Claims) -> tuple[Grant, ...]:
-        plane = self._expected.plane
-        return tuple(g for g in entry.grants if PLANES[g.verb] == plane) if claims.aud == plane else ()
-
-    async def _claims(self, token: str) -> Claims:
-        """What a token that verifies says. Raises: Unauthenticated, Unavailable."""
+    async def _known(self, token: str) -> _Known:
+        """A token that verifies, and is of our time. Raises: Unauthenticated, Unavailable."""
         seconds = self._now() // 1_000_000
         digest = sha256(token.encode()).digest()
-        claims = self._verified.get(digest)
-        if claims is None:
-            claims = await self._verify(token)
-            self._remember(digest, claims)
-        if claims.iat > seconds + SKEW:
+        known = self._verified.get(digest)
+        if known is None:
+            known = _Known(await self._verify(token))
+            self._remember(digest, known)
+        if known.claims.iat > seconds + SKEW:
             raise Unauthenticated("invalid_token")
-        if claims.exp <= seconds:
+        if known.claims.exp <= seconds:
             self._verified.pop(digest, None)
             raise Unauthenticated("token_expired")
-        return claims
+        return known
 
     async def _verify(self, token: str) -> Claims:
         try:
@@ -91,25 +98,38 @@ class Authenticator:
         except InvalidToken:
             raise Unauthenticated("invalid_token") from None
 
-    def _remember(self, digest: bytes, claims: Claims) -> None:
-        self._verified[digest] = claims
+    def _remember(self, digest: bytes, known: _Known) -> None:
+        self._verified[digest] = known
         if len(self._verified) > REMEMBERED:
             self._verified.popitem(last=False)
 
-    async def _entry(self, claims: Claims) -> tuple[CredentialEntry, bool]:
+    async def _entry(self, known: _Known) -> tuple[CredentialEntry, bool]:
         """The credential as the register has it now, and whether it is frozen.
 
         Raises: Unauthenticated, Unavailable.
         """
+        claims = known.claims
         try:
             # A database that was set back to before the token was issued is not believed.
             authority = await self._registers.of(claims.tenant, at_least=claims.reg)
         except NotFound:
             raise Unauthenticated("credential_inactive") from None
         entry = authority.entries.get(claims.sub)
-        if entry is None or entry.epoch != claims.epoch or not entry.usable(self._now()):
+        if entry is not known.entry:
+            self._meet(known, entry)
+        if entry is None or not entry.usable(self._now()):
             raise Unauthenticated("credential_inactive")
         return entry, authority.is_frozen(entry)
+
+    def _meet(self, known: _Known, entry: CredentialEntry | None) -> None:
+        """The token against an entry it was not yet held against. Raises: Unauthenticated."""
+        known.entry = None
+        if entry is None or entry.epoch != known.claims.epoch:
+            raise Unauthenticated("credential_inactive")
+        plane = self._expected.plane
+        own = known.claims.aud == plane
+        known.grants = tuple(g for g in entry.grants if own and PLANES[g.verb] == plane)
+        known.entry = entry
 
 
 def _bearer(authorization: str | None) -> str:

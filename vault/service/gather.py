@@ -102,11 +102,11 @@ class Gather(Generic[Q, A]):
         line.add(credential, waiter)
         if line.running < self._limits.lists_at_once:
             self._start(tenant, line)
+        deadline = loop.call_at(waiter.too_late, _expire, waiter.answer)
         try:
-            async with asyncio.timeout(self._limits.seconds):
-                return await asyncio.shield(waiter.answer)
-        except TimeoutError:
-            raise OutcomeUnknown("deadline_passed", retry_after=1) from None
+            return await waiter.answer
+        finally:
+            deadline.cancel()
 
     async def drain(self) -> None:
         """Wait until every list under way is done."""
@@ -181,6 +181,11 @@ class Gather(Generic[Q, A]):
         first = await self._attempt(tenant, waiters[:middle])
         _settle(waiters[:middle], first)  # what is committed is answered, whatever the other half does
         return [*first, *await self._attempt(tenant, waiters[middle:])]
+
+
+def _expire(answer: "asyncio.Future[A]") -> None:
+    if not answer.done():
+        answer.set_exception(OutcomeUnknown("deadline_passed", retry_after=1))
 
 
 def _settle(waiters: Sequence[_Waiter[Q, A]], outcomes: Sequence[A | ServiceError]) -> None:

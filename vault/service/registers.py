@@ -117,7 +117,8 @@ class Registers:
         Raises: NotFound for a tenant that never was; Unavailable (`authority_tampered` with an alarm,
         `authority_unreadable`, `authority_unavailable`) when it cannot be established.
         """
-        authority = await self._latest(tenant)
+        fresh = self._current(tenant) if self._clock() - self._looked < FRESH else None
+        authority = fresh or await self._latest(tenant)
         if authority.register.version < at_least:
             self.expire()
             authority = await self._latest(tenant)
