@@ -40,6 +40,7 @@ _SETTINGS = {
     "max_connections": "200",
     "log_statement": "all",  # so that a password or a value in a statement would be found in the log
     "log_parameter_max_length": "-1",
+    "log_line_prefix": "%m [%p] %d ",
     "password_encryption": "scram-sha-256",
     "recovery_init_sync_method": "syncfs",  # one call in place of one for each file: starts again sooner
 }

@@ -68,8 +68,8 @@ async def _measure(
     unsigned = select(leaf.c.list_id).where(leaf.c.tenant == tenant, leaf.c.idx >= end.signed)
     events = 0 if counted else max(0, end.size - end.signed)
     if counted:
-        waiting = waiting.where(_counts(signed_list.c.tenant, signed_list.c.list_id))
-        unsigned = unsigned.where(_counts(leaf.c.tenant, leaf.c.list_id))
+        waiting = waiting.where(_counts(tenant, signed_list.c.list_id))
+        unsigned = unsigned.where(_counts(tenant, leaf.c.list_id))
         some = unsigned.limit(enough).subquery()
         events = int(await connection.scalar(select(func.count()).select_from(some)) or 0)
     lists = waiting.order_by(signed_list.c.list_id).limit(enough).subquery()
@@ -87,18 +87,18 @@ def _waiting(tenant: str, first: bytes) -> Select[Any]:
     c = signed_list.c
     numbered = looked_up(
         leaf.c.list_id,
-        leaf.c.tenant == c.tenant,
+        leaf.c.tenant == tenant,
         leaf.c.list_id == c.list_id,
         leaf.c.position == literal_column("0"),
     )
     r = list_refusal.c
-    refused = looked_up(r.list_id, r.tenant == c.tenant, r.list_id == c.list_id)
+    refused = looked_up(r.list_id, r.tenant == tenant, r.list_id == c.list_id)
     return select(c.list_id, c.size).where(
         c.tenant == tenant, c.list_id >= first, numbered.is_(None), refused.is_(None)
     )
 
 
-def _counts(tenant: ColumnElement[str], list_id: ColumnElement[bytes]) -> ColumnElement[bool]:
+def _counts(tenant: str, list_id: ColumnElement[bytes]) -> ColumnElement[bool]:
     e = event.c
     of_list = e.tenant == tenant, e.list_id == list_id
     return looked_up(e.list_id, *of_list, e.verb != UNCOUNTED).is_not(None)

@@ -32,7 +32,7 @@ from vault.store.schema import (
     tombstone,
     worker,
 )
-from vault.store.standing import NOTHING_SAID, STANDING, Standing
+from vault.store.standing import NOTHING_SAID, Standing, standing_of
 from vault.store.unit import Unit
 
 
@@ -76,15 +76,16 @@ class Store:
 
         A tombstone outranks every record: what is written beside it afterwards brings nothing back.
         """
+        standing = standing_of(tenant)
         live = select(
             record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
             record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
-            null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *STANDING,
+            null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *standing,
         ).where(record.c.tenant == tenant, among(self.engine, record.c.token, tokens))  # fmt: skip
         dead = select(
             tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
             tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
-            tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(STANDING))),
+            tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(standing))),
         ).where(tombstone.c.tenant == tenant, among(self.engine, tombstone.c.token, tokens))  # fmt: skip
         both = await self._rows(union_all(live, dead))
         found: dict[str, Stored] = {}
@@ -98,7 +99,7 @@ class Store:
     async def standing(self, tenant: str, tokens: Sequence[str]) -> dict[tuple[str, int], Standing]:
         """What each live record among `tokens` may be used for at this moment, by (token, version)."""
         buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
-        live = select(record.c.token, record.c.version, *STANDING).where(
+        live = select(record.c.token, record.c.version, *standing_of(tenant)).where(
             record.c.tenant == tenant, among(self.engine, record.c.token, tokens), ~buried
         )
         return {(row[0], row[1]): Standing.read(*row[2:]) for row in await self._rows(live)}

@@ -123,7 +123,7 @@ class SequencerStore(LogStore):
         c = signed_list.c
         numbered = looked_up(
             leaf.c.idx,
-            leaf.c.tenant == c.tenant,
+            leaf.c.tenant == tenant,
             leaf.c.list_id == c.list_id,
             leaf.c.position == literal_column("0"),  # in words, or the partial index cannot be used
         )
@@ -137,7 +137,7 @@ class SequencerStore(LogStore):
             query = query.where(c.list_id < window.end)
         if not window.refused_too:
             r = list_refusal.c
-            refused = looked_up(r.list_id, r.tenant == c.tenant, r.list_id == c.list_id)
+            refused = looked_up(r.list_id, r.tenant == tenant, r.list_id == c.list_id)
             query = query.where(refused.is_(None))
         return [StoredList(*row) for row in await self._rows(query)]
 

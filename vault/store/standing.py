@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self
 
-from sqlalchemy import ScalarSelect, exists, func, select
+from sqlalchemy import BindParameter, Label, ScalarSelect, exists, func, select
 
 from vault.store.acts import consent, record_state, subject_fact
 from vault.store.schema import record
@@ -35,7 +35,7 @@ class Standing:
 
     @classmethod
     def read(cls, kept_as: str | None, account: str | None, said: str | None) -> Self:
-        """From the columns `STANDING`."""
+        """From the columns of `standing_of`."""
         pairs = (pair.partition(_BETWEEN) for pair in said.split(_AFTER)) if said else ()
         acts = {purpose: act for purpose, _, act in pairs}
         return cls(kept_as or "active", account == "closed", MappingProxyType(acts))
@@ -44,19 +44,28 @@ class Standing:
 NOTHING_SAID = Standing()
 
 
-def _kept_as() -> ScalarSelect[str]:
-    mine = record_state.c.tenant == record.c.tenant, record_state.c.token == record.c.token
+def standing_of(tenant: str | BindParameter[str]) -> tuple[Label[str], ...]:
+    """Columns of a SELECT from `record`, for `Standing.read`.
+
+    Each names the tenant itself: from the record's column alone no engine knows, before it runs, that one
+    shard is enough.
+    """
+    return _kept_as(tenant).label("kept_as"), _account(tenant).label("account"), _said(tenant).label("said")
+
+
+def _kept_as(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
+    mine = record_state.c.tenant == tenant, record_state.c.token == record.c.token
     latest = select(record_state.c.state).where(*mine).order_by(record_state.c.number.desc()).limit(1)
     return latest.correlate(record).scalar_subquery()
 
 
-def _account() -> ScalarSelect[str]:
-    mine = subject_fact.c.tenant == record.c.tenant, subject_fact.c.subject == record.c.subject
+def _account(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
+    mine = subject_fact.c.tenant == tenant, subject_fact.c.subject == record.c.subject
     about = select(subject_fact.c.kind).where(*mine, subject_fact.c.kind.in_(("closed", "reopened")))
     return about.order_by(subject_fact.c.number.desc()).limit(1).correlate(record).scalar_subquery()
 
 
-def _said() -> ScalarSelect[str]:
+def _said(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
     later = consent.alias("later")
     outdated = exists().where(
         later.c.tenant == consent.c.tenant,
@@ -66,10 +75,6 @@ def _said() -> ScalarSelect[str]:
     )
     pair = consent.c.purpose + _BETWEEN + consent.c.act
     latest = select(func.aggregate_strings(pair, _AFTER)).where(
-        consent.c.tenant == record.c.tenant, consent.c.subject == record.c.subject, ~outdated
+        consent.c.tenant == tenant, consent.c.subject == record.c.subject, ~outdated
     )
     return latest.correlate(record).scalar_subquery()
-
-
-STANDING = (_kept_as().label("kept_as"), _account().label("account"), _said().label("said"))
-"""Columns of a SELECT from `record`, for `Standing.read`."""

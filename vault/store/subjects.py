@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from vault.store.acts import subject_fact
 from vault.store.rows import among, rows
 from vault.store.schema import record, tombstone
-from vault.store.standing import STANDING, Standing
+from vault.store.standing import Standing, standing_of
 from vault.store.unit import Unit
 
 CLOSED, REOPENED, INVOICED, ACTIVE = "closed", "reopened", "invoiced", "active"
@@ -110,7 +110,7 @@ class Subjects:
         c = record.c
         subject, token = after or ("", "")
         wanted = (
-            select(c.subject, c.token, c.field_type, c.created_at, *STANDING)
+            select(c.subject, c.token, c.field_type, c.created_at, *standing_of(tenant))
             .where(c.tenant == tenant, c.subject.in_(sorted(set(subjects))), ~outdated, ~buried)
             .where(or_(c.subject > subject, and_(c.subject == subject, c.token > token)))
             .order_by(c.subject, c.token)
