@@ -1,14 +1,13 @@
 """Gathers concurrent requests into lists: whoever waits while one list runs is the next one.
 
-A list belongs to one verb and one tenant; a request is never split. Waiting is bounded, and taken from
-the waiting credentials in turn, so that one busy caller cannot keep the others out.
+A list belongs to one verb and one tenant; a request is never split. Waiting is bounded, and credentials take
+turns (vault/service/turns.py), so that one busy caller cannot keep the others out.
 """
 
 import asyncio
 import traceback
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -18,6 +17,7 @@ from keys.errors import KeysError
 from vault import metrics
 from vault.errors import OutcomeUnknown, ServiceError, Throttled, Unavailable
 from vault.service.refusals import from_keys
+from vault.service.turns import Turns
 from vault.store.failures import Clash
 
 Q = TypeVar("Q")
@@ -35,6 +35,7 @@ class Limits:
     waiting_items_per_credential: int = 8_000
     seconds: float = 3.0
     lists_at_once: int = 2
+    """Of one tenant; and one more for those who are in none of them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,33 +48,10 @@ class _Waiter(Generic[Q, A]):
 
 @dataclass(slots=True)
 class _Line(Generic[Q, A]):
-    """One tenant's waiting requests, by credential in turn."""
+    """One tenant's waiting requests, and the tasks that serve it."""
 
-    queues: dict[str, deque[_Waiter[Q, A]]] = field(default_factory=dict)
-    items: int = 0
+    turns: Turns[_Waiter[Q, A]]
     running: int = 0
-
-    def add(self, credential: str, waiter: _Waiter[Q, A]) -> None:
-        self.queues.setdefault(credential, deque()).append(waiter)
-        self.items += waiter.items
-
-    def waiting(self, credential: str) -> int:
-        return sum(waiter.items for waiter in self.queues.get(credential, ()))
-
-    def next_list(self, most: int) -> Iterator[_Waiter[Q, A]]:
-        """Take one request of each credential in turn until `most` items are reached."""
-        taken = 0
-        while self.queues:
-            credential, queue = next(iter(self.queues.items()))
-            if taken and taken + queue[0].items > most:
-                return
-            waiter = queue.popleft()
-            del self.queues[credential]
-            if queue:
-                self.queues[credential] = queue
-            taken += waiter.items
-            self.items -= waiter.items
-            yield waiter
 
 
 class Gather(Generic[Q, A]):
@@ -85,6 +63,7 @@ class Gather(Generic[Q, A]):
         self._sizes = metrics.list_items.labels(verb)
         self._limits = limits
         self._lines: dict[str, _Line[Q, A]] = {}
+        self._items = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, tenant: str, credential: str, request: Q, *, items: int) -> A:
@@ -93,15 +72,15 @@ class Gather(Generic[Q, A]):
         Raises: Throttled or Unavailable at once when too much waits; OutcomeUnknown at the deadline;
         and whatever the verb says.
         """
-        line = self._lines.setdefault(tenant, _Line())
+        line = self._lines.setdefault(tenant, _Line(Turns(self._limits.lists_at_once)))
         self._refuse_if_full(line, credential, items)
         loop = asyncio.get_running_loop()
         waiter: _Waiter[Q, A] = _Waiter(
             request, items, loop.time() + self._limits.seconds, loop.create_future()
         )
-        line.add(credential, waiter)
-        if line.running < self._limits.lists_at_once:
-            self._start(tenant, line)
+        line.turns.add(credential, waiter)
+        self._items += items
+        self._start(tenant, line)
         deadline = loop.call_at(waiter.too_late, _expire, waiter.answer)
         try:
             return await waiter.answer
@@ -114,12 +93,15 @@ class Gather(Generic[Q, A]):
             await asyncio.wait(self._tasks)
 
     def _refuse_if_full(self, line: _Line[Q, A], credential: str, items: int) -> None:
-        if line.waiting(credential) + items > self._limits.waiting_items_per_credential:
+        if line.turns.items(credential) + items > self._limits.waiting_items_per_credential:
             raise Throttled("queue_full_for_credential", retry_after=1)
-        if sum(other.items for other in self._lines.values()) + items > self._limits.waiting_items:
+        if self._items + items > self._limits.waiting_items:
             raise Unavailable("queue_full", retry_after=1)
 
     def _start(self, tenant: str, line: _Line[Q, A]) -> None:
+        """Serve the line, unless whoever waits in it waits for a list that is under way."""
+        if line.running > self._limits.lists_at_once or not line.turns.ready():
+            return
         line.running += 1
         task = asyncio.get_running_loop().create_task(self._serve(tenant, line))
         self._tasks.add(task)
@@ -136,12 +118,16 @@ class Gather(Generic[Q, A]):
         if bug is not None:
             at = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(bug.__traceback__)[-6:]]
             log.error("bug", tenant=tenant, kind=type(bug).__name__, at=at)
-        if line.queues:
-            self._start(tenant, line)
+        self._start(tenant, line)
 
     async def _serve(self, tenant: str, line: _Line[Q, A]) -> None:
-        while waiters := list(line.next_list(self._limits.list_items)):
-            await self._answer(tenant, waiters)
+        while taken := line.turns.next_list(self._limits.list_items):
+            waiters = [waiter for some in taken.values() for waiter in some]
+            self._items -= sum(waiter.items for waiter in waiters)
+            try:
+                await self._answer(tenant, waiters)
+            finally:
+                line.turns.done(taken)
 
     async def _answer(self, tenant: str, waiters: list[_Waiter[Q, A]]) -> None:
         """Run one list and give everyone in it an answer, whatever happens."""

@@ -1,0 +1,161 @@
+"""Turns: whoever sends most, in requests or in items, makes nobody else wait for more than about a list."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vault.service.turns import Turns
+
+MOST = 1000
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request of some items; `name` says whose it is and when it came."""
+
+    name: str
+    items: int = 1
+
+
+def desk(lists_at_once: int = 2, **waiting: list[int]) -> Turns[Ask]:
+    """Turns in which requests of these many items wait already, one credential after the other."""
+    turns: Turns[Ask] = Turns(lists_at_once)
+    for credential, sizes in waiting.items():
+        for number, items in enumerate(sizes):
+            turns.add(credential, Ask(f"{credential}{number}", items))
+    return turns
+
+
+def names(taken: dict[str, list[Ask]]) -> list[str]:
+    return sorted(ask.name for some in taken.values() for ask in some)
+
+
+def items(taken: dict[str, list[Ask]]) -> dict[str, int]:
+    return {credential: sum(ask.items for ask in some) for credential, some in taken.items()}
+
+
+@pytest.mark.parametrize("sizes", [[1] * 8000, [1000] * 8, [1, 1000] * 8], ids=["singles", "bulk", "mixed"])
+def test_newcomer_waits_for_no_backlog(sizes):
+    """With 8,000 items of another credential waiting, and both its lists under way, a newcomer goes at once;
+    with one list more under way he is in the next."""
+    turns = desk(abuser=sizes)
+    under_way = [turns.next_list(MOST), turns.next_list(MOST)]
+    turns.add("quiet", Ask("quiet"))
+    first = turns.next_list(MOST)
+    assert names(first) == ["quiet"]
+    turns.add("other", Ask("other"))
+    assert turns.next_list(MOST) == {}
+    turns.done(under_way[0])
+    assert names(turns.next_list(MOST)) == ["other"]
+
+
+def test_nobody_takes_every_door():
+    """However much of one credential waits, it has no more lists under way than its two."""
+    turns = desk(abuser=[1000] * 8)
+    assert [bool(turns.next_list(MOST)) for _ in range(4)] == [True, True, False, False]
+    assert not turns.ready()
+    turns.add("quiet", Ask("quiet"))
+    assert turns.ready()
+
+
+def test_two_that_send_too_much_share_by_items():
+    """Singles in thousands and lists of 100: of what is taken each has half, although one sent 100 times the
+    requests."""
+    turns = desk(singles=[1] * 4000, lists=[100] * 40)
+    got = {"singles": 0, "lists": 0}
+    for _ in range(5):
+        taken = turns.next_list(MOST)
+        turns.done(taken)
+        got = {name: got[name] + items(taken)[name] for name in got}
+    assert sum(got.values()) == 5 * MOST
+    assert abs(got["singles"] - got["lists"]) <= 100
+
+
+def test_who_got_a_thousand_lets_others_have_a_thousand_first():
+    """A credential whose queue is empty between its bulk requests does not begin anew with each."""
+    turns = desk(lists_at_once=1, abuser=[1000], singles=[1] * 3000)
+    turns.done(turns.next_list(MOST))
+    turns.add("abuser", Ask("again", 1000))
+    passed = 0
+    while "abuser" not in (taken := turns.next_list(MOST)):
+        passed += items(taken)["singles"]
+        turns.done(taken)
+    assert passed >= MOST
+
+
+def test_large_request_is_not_put_off_for_ever():
+    """While another sends singles without end, 1,000 at once have their turn after about as many."""
+    turns = desk(lists_at_once=1, bulk=[1000], singles=[1] * 10)
+    passed = 0
+    while "bulk" not in (taken := turns.next_list(MOST)):
+        passed += items(taken)["singles"]
+        turns.done(taken)
+        for number in range(10):
+            turns.add("singles", Ask(f"more{passed + number}"))
+    assert passed <= 2 * MOST
+
+
+def test_silence_earns_nothing():
+    """Who was away while others were served is not owed what they got meanwhile."""
+    turns = desk(lists_at_once=1, busy=[1] * 5000)
+    turns.add("away", Ask("first"))
+    for _ in range(3):
+        turns.done(turns.next_list(MOST))
+    for number in range(3000):
+        turns.add("away", Ask(f"back{number}"))
+    assert abs(items(turns.next_list(MOST))["away"] - MOST // 2) <= 1
+
+
+def test_who_has_been_served_is_forgotten():
+    """Nothing is kept of credentials that come and go."""
+    turns = desk()
+    for number in range(50):
+        turns.add(f"c{number}", Ask("one"))
+        turns.done(turns.next_list(MOST))
+    assert turns._lines == {}
+
+
+@given(
+    st.lists(
+        st.one_of(st.tuples(st.sampled_from("abc"), st.integers(1, 40)), st.just("take"), st.just("done")),
+        max_size=80,
+    )
+)
+def test_everyone_is_served_once_in_order_and_within_the_bounds(steps):
+    """Whatever comes in whatever order: each request is taken once, those of a credential in their order, no
+    list is too long unless it is one request, no credential has too many, and nobody is left behind."""
+    turns: Turns[Ask] = Turns(2)
+    sent: dict[str, list[Ask]] = {"a": [], "b": [], "c": []}
+    got: dict[str, list[Ask]] = {"a": [], "b": [], "c": []}
+    under_way: list[dict[str, list[Ask]]] = []
+
+    def take() -> bool:
+        ready, taken = turns.ready(), turns.next_list(30)
+        assert ready == bool(taken)
+        if taken:
+            under_way.append(taken)
+            for name, some in taken.items():
+                got[name] += some
+                assert sum(name in one for one in under_way) <= 2
+            whole = [ask for some in taken.values() for ask in some]
+            assert sum(ask.items for ask in whole) <= 30 or len(whole) == 1
+            assert len(under_way) <= 3
+        return bool(taken)
+
+    for step in steps:
+        if step == "take":
+            take()
+        elif step == "done":
+            if under_way:
+                turns.done(under_way.pop(0))
+        else:
+            name, count = step
+            sent[name].append(Ask(f"{name}{len(sent[name])}", count))
+            turns.add(name, sent[name][-1])
+    while take() or under_way:
+        if under_way:
+            turns.done(under_way.pop(0))
+    assert got == sent
+    assert [turns.items(name) for name in sent] == [0, 0, 0]
