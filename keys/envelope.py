@@ -21,8 +21,11 @@ _VERSION_AND_ALGORITHM = b"\x01\x01"
 
 def bind(parts: Sequence[str | bytes]) -> bytes:
     """Join parts so that no two different lists give the same bytes: each behind its 4-byte length."""
-    raw = [part.encode() if isinstance(part, str) else part for part in parts]
-    return b"".join(len(part).to_bytes(4) + part for part in raw)
+    bound: list[bytes] = []
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        bound += (len(raw).to_bytes(4), raw)
+    return b"".join(bound)
 
 
 def seal(plaintext: bytes, *, dek: bytes, dek_id: bytes, nonce: bytes, aad: bytes) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.fakes.authority import POLICY
 from vault.model import canonical
@@ -73,7 +74,7 @@ def openings(draw) -> tuple[Ask, Policy]:
     field_class, purpose = draw(st.sampled_from(sorted(policy.matrix) or [("payment", "payment")]))
     verb = draw(st.sampled_from(["detokenize", "detokenize", "search"]))
     held = (*ask.caller.grants, Grant(verb, purpose, frozenset(draw(st.sampled_from([[], [field_class]])))))
-    return replace(
+    return structs.replace(
         ask,
         caller=replace(ask.caller, grants=held),
         verb=verb,
@@ -111,7 +112,7 @@ def test_taking_something_away_never_allows_more(case, data):
     held = ask.caller.grants
     for index in range(len(held)):
         fewer = replace(ask.caller, grants=held[:index] + held[index + 1 :])
-        assert not allows(replace(ask, caller=fewer), policy)
+        assert not allows(structs.replace(ask, caller=fewer), policy)
     for cell in policy.matrix:
         rest = {c: form for c, form in policy.matrix.items() if c != cell}
         assert not allows(ask, replace(policy, matrix=rest))

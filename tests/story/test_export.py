@@ -4,13 +4,13 @@ import asyncio
 import html
 import json
 import re
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pyrage
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from sqlalchemy import insert, update
 
 from tests.fakes.copies import NOTICE, copy_of, export, seal, staff

@@ -10,6 +10,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from vault.log import event
 from vault.log.event import Draft, commit_to, stamp, timestamp
@@ -54,7 +55,7 @@ def test_body_is_canonical_and_says_no_more_than_it_knows(log):
 
 def test_place_in_the_list_cannot_be_overwritten(log):
     """A detail named like the list or the worker does not replace them."""
-    drafted = replace(DRAFT, detail={"batch": "lst_mine", "worker": "me"})
+    drafted = structs.replace(DRAFT, detail={"batch": "lst_mine", "worker": "me"})
     signed = write(log, log.lane("acme"), drafted)
     body = json.loads(signed.events[0].body)
     assert body["batch"] == show_id("lst", signed.heading.list_id)
@@ -75,7 +76,7 @@ def test_commitment_holds_body_and_salt(log, spoil):
     """A changed body or salt no longer matches its commitment."""
     one = write(log, log.lane("acme")).events[0]
     assert commit_to(one.body, one.salt) == one.commitment
-    changed = replace(one, **{spoil: getattr(one, spoil)[:-1] + b"\0"})
+    changed = structs.replace(one, **{spoil: getattr(one, spoil)[:-1] + b"\0"})
     assert commit_to(changed.body, changed.salt) != one.commitment
 
 

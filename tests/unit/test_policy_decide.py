@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tests.fakes.authority import POLICY
 from vault.model.ask import Allowed, Ask, Caller, Denied
@@ -20,7 +21,7 @@ def opening(*grants: str, **changes: object) -> Ask:
     ask = Ask(
         caller(*grants), "detokenize", "bank_account", "payment", purpose="payment", reference="payout-1"
     )
-    return replace(ask, **changes)
+    return structs.replace(ask, **changes)
 
 
 def test_the_payment_module_opens_for_payment():
@@ -70,10 +71,10 @@ def test_masked_is_less_than_plain():
     """A plain right shows the mask too; a masked right never shows the value."""
     masked = replace(POLICY, matrix={("payment", "payment"): "masked"})
     ask = opening("detokenize:payment")
-    assert isinstance(decide(replace(ask, form="masked"), POLICY), Allowed)
-    assert isinstance(decide(replace(ask, form="masked"), masked), Allowed)
+    assert isinstance(decide(structs.replace(ask, form="masked"), POLICY), Allowed)
+    assert isinstance(decide(structs.replace(ask, form="masked"), masked), Allowed)
     assert decide(ask, masked) == Denied("policy_denied", "payment: class payment opens masked only")
-    assert isinstance(decide(replace(ask, form="everything"), POLICY), Denied)
+    assert isinstance(decide(structs.replace(ask, form="everything"), POLICY), Denied)
 
 
 def test_search_needs_a_searchable_type_and_a_plain_right():
@@ -84,7 +85,7 @@ def test_search_needs_a_searchable_type_and_a_plain_right():
     assert isinstance(decide(ask, searchable), Allowed)
     for form in ("plain", "masked"):
         masked = replace(searchable, matrix={("tax", "payment"): "masked"})
-        assert isinstance(decide(replace(ask, form=form), masked), Denied)
+        assert isinstance(decide(structs.replace(ask, form=form), masked), Denied)
 
 
 def test_a_purpose_nobody_granted_is_not_repeated():

@@ -1,11 +1,12 @@
 """One access, allowed or denied: its canonical body, its commitment, its entry (docs/FORMATS.md §4). Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
+import msgspec
 import orjson
 
 from vault.model.ask import Caller
@@ -15,8 +16,7 @@ SALT_BYTES = 32
 ENTRY_VERSION = b"\x01"
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """An event as a verb knows it, before it has an identity, a time and a salt.
 
     Nothing a caller typed goes in unchecked: `token` only when its check characters hold (else
@@ -35,13 +35,12 @@ class Draft:
     reference: str | None = None
     dek_id: bytes | None = None
     policy: str | None = None
-    detail: Mapping[str, str | int] = field(default_factory=dict)
+    detail: Mapping[str, str | int] = msgspec.field(default_factory=dict)
     sealed: bool = False
     """The law keeps it confidential: only those with the grant events_sealed read it. Not in the body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A stamped event. `body` is guarded; `entry` says nothing and may be shown to anyone."""
 
     event_id: bytes
@@ -68,7 +67,7 @@ def commit_to(body: bytes, salt: bytes) -> bytes:
 
 def stamp(draft: Draft, *, event_id: bytes, at: int, salt: bytes, place: Mapping[str, str | int]) -> Event:
     """Give a draft its identity, its time (µs, UTC) and its place in a signed list."""
-    body = canonical({**_body(draft, event_id, at), **place})
+    body = canonical(_members(draft, event_id, at, place))
     return Event(event_id, draft, body, salt, commit_to(body, salt))
 
 
@@ -77,6 +76,7 @@ def canonical(members: Mapping[str, object]) -> bytes:
     return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
 
 
+@lru_cache(maxsize=64)  # all events of a list have one time
 def timestamp(microseconds: int) -> str:
     """RFC 3339 in UTC with microseconds, the spelling of every time in a body or an answer."""
     seconds, rest = divmod(microseconds, 1_000_000)
@@ -89,7 +89,7 @@ def read_timestamp(text: str) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
-def _body(draft: Draft, event_id: bytes, at: int) -> dict[str, str | int]:
+def _members(draft: Draft, event_id: bytes, at: int, place: Mapping[str, str | int]) -> dict[str, str | int]:
     caller = draft.caller
     members: dict[str, str | int | None] = {
         **draft.detail,  # first, so that no detail can stand in the place of a member below
@@ -112,5 +112,6 @@ def _body(draft: Draft, event_id: bytes, at: int) -> dict[str, str | int]:
         "subject": draft.subject,
         "dek_id": draft.dek_id.hex() if draft.dek_id else None,
         "policy": draft.policy,
+        **place,
     }
     return {name: value for name, value in members.items() if value is not None}

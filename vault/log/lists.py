@@ -5,7 +5,7 @@ a receipt cannot be denied later. The worker's key lives as long as its process 
 the key server's key of its plane, `worker-<plane>`. Bytes: docs/FORMATS.md §5. Pure but for the key it holds.
 """
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +20,7 @@ from vault.log.event import Event
 GENESIS = bytes(32)
 _LIST_DOMAIN = b"strongroom/list/v1\x00"
 _WORKER_DOMAIN = b"strongroom/worker/v1\x00"
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class SignedList:
     def receipt(self, event: Event) -> str:
         """What the caller keeps: enough to demand the event from us later."""
         raw = b"\x01" + event.event_id + event.commitment + self.heading.list_id + self.signature
-        return "rcp_" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        return "rcp_" + b2a_base64(raw, newline=False).translate(_TO_URLSAFE).decode()  # 43 × 3 bytes
 
 
 def list_message(heading: Heading, entries: Sequence[bytes]) -> bytes:

@@ -1,7 +1,9 @@
 """Who asks for what, and what was decided. Pure values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Verb = Literal[
     "tokenize", "detokenize", "search", "inspect", "erase",
@@ -76,8 +78,7 @@ class Caller:
         return tuple(g for g in self.grants if g.verb == verb and (purpose is None or g.purpose == purpose))
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One caller, one verb, one purpose, one token (or, for tokenize, one field type)."""
 
     caller: Caller
@@ -90,19 +91,17 @@ class Ask:
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(msgspec.Struct, frozen=True):
     """Yes, by this rule."""
 
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(msgspec.Struct, frozen=True):
     """No, for this reason: a stable problem code, and the rule in words that name no value."""
 
     code: str
-    rule: str = field(default="")
+    rule: str = ""
     still_applies: tuple[tuple[str, str], ...] | None = None
     """For a refusal that the person brought about: (purpose, basis) of what goes on regardless."""
 

@@ -2,13 +2,16 @@
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {char: value for value, char in enumerate(ALPHABET)}
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
 def encode(number: int, *, length: int) -> str:
     """Write `number` in exactly `length` characters, most significant first."""
     if number < 0 or number >> (5 * length):
         raise ValueError("number does not fit")
-    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5))
+    # Two characters at a time, because every identifier and token is written here.
+    pairs = [_PAIRS[number >> shift & 1023] for shift in range(5 * (length - 2), -1, -10)]
+    return "".join([*pairs, ALPHABET[number & 31]] if length % 2 else pairs)
 
 
 def decode(text: str) -> int:

@@ -4,7 +4,9 @@ tok_<type>_<26 random characters><2 check characters>
 """
 
 import re
-from dataclasses import dataclass
+from operator import mul
+
+import msgspec
 
 from vault.model import crockford
 
@@ -24,8 +26,7 @@ class MalformedToken(ValueError):
         super().__init__("not a token")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token whose form and check characters hold."""
 
     text: str
@@ -54,5 +55,5 @@ def parse(text: str) -> Token:
 
 def _check(text: str) -> str:
     """Two characters that catch any single wrong character and any swap of neighbours."""
-    total = sum(ord(char) * weight for char, weight in zip(reversed(text), _WEIGHTS, strict=False))
+    total = sum(map(mul, text.encode("ascii")[::-1], _WEIGHTS))
     return crockford.encode(total % _PRIME, length=2)

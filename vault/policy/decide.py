@@ -39,6 +39,31 @@ def decide(ask: Ask, policy: Policy) -> Decision:
     return _opened(ask, policy)
 
 
+class Deciding:
+    """`decide` for a list: once for all asks that differ in nothing but their token."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._decided: dict[tuple[object, ...], Decision] = {}
+
+    def __call__(self, ask: Ask) -> Decision:
+        """What `decide` says."""
+        # A caller by its identity: the asks of a list keep theirs alive, and its hash is dear.
+        kind = (
+            id(ask.caller),
+            ask.verb,
+            ask.field_type,
+            ask.field_class,
+            ask.purpose,
+            ask.form,
+            ask.reference,
+        )
+        found = self._decided.get(kind)
+        if found is None:
+            found = self._decided[kind] = decide(ask, self.policy)
+        return found
+
+
 def only_purpose(caller: Caller, verb: str, *, field_class: str) -> str | None:
     """The purpose of the caller's grants for `verb` on `field_class`, when they all name the same one."""
     purposes = {grant.purpose for grant in caller.may(verb) if _covers(grant, field_class)}

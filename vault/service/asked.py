@@ -1,8 +1,10 @@
 """From tokens as callers send them to asks and to what the database has: how every verb on tokens starts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import cast
+
+import msgspec
+from msgspec.structs import replace
 
 from vault.alarms import raise_alarm
 from vault.errors import ServiceError, Unavailable
@@ -12,7 +14,7 @@ from vault.model.ask import OPENING, PURPOSEFUL, Allowed, Ask, Caller, Decision,
 from vault.model.secret import Secret
 from vault.model.token import MalformedToken, Token, parse
 from vault.policy.consents import may_use
-from vault.policy.decide import decide, granted
+from vault.policy.decide import Deciding, granted
 from vault.policy.rules import Policy
 from vault.policy.states import State, opens
 from vault.service.catalogue import class_of
@@ -23,8 +25,7 @@ MALFORMED = "malformed"
 """What the log holds in place of a text that is no token: it may be a value sent by mistake."""
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct):
     """One token on its way through a verb."""
 
     ask: Ask
@@ -33,8 +34,8 @@ class Item:
     withheld: bool = False
     event_id: bytes = b""
     receipt: str = ""
-    outcome: Secret[bytes] | ServiceError = field(default_factory=Unavailable)
-    about: Mapping[str, str | int] = field(default_factory=dict)
+    outcome: Secret[bytes] | ServiceError = msgspec.field(default_factory=Unavailable)
+    about: Mapping[str, str | int] = msgspec.field(default_factory=dict)
     """What each of its events says besides."""
     sealed: bool = False
     """Whether its events are such as the law keeps confidential."""
@@ -46,34 +47,51 @@ class Item:
 
 
 def asked(template: Ask, text: str, fields: Catalogue) -> Item:
-    """`template` for the token a caller sent, and whether a grant covers it.
+    """`template` for the token a caller sent, and whether a grant covers it."""
+    return asked_each(template, [text], fields)[0]
+
+
+def asked_each(template: Ask, texts: Iterable[str], fields: Catalogue) -> list[Item]:
+    """`template` for each token a caller sent, and whether a grant covers it: looked for once for each type.
 
     Decided before any lookup, so that a stranger learns nothing.
     """
+    kinds: dict[str, tuple[Ask, Decision]] = {}
+    items = []
+    for text in texts:
+        token = _token(text)
+        field_type = token.field_type if token else MALFORMED
+        if field_type not in kinds:
+            kinds[field_type] = _kind(template, field_type, fields)
+        ask, right = kinds[field_type]
+        items.append(Item(replace(ask, token=token.text if token else MALFORMED), right))
+    return items
+
+
+def _token(text: str) -> Token | None:
     try:
-        token: Token | None = parse(text)
+        return parse(text)
     except MalformedToken:
-        token = None
-    field_type = token.field_type if token else MALFORMED
-    ask = replace(
-        template,
-        token=token.text if token else MALFORMED,
-        field_type=field_type,
-        field_class=class_of(fields, field_type),
-    )
-    if token is None and ask.caller.may(ask.verb, purpose=ask.purpose):
-        return Item(ask, Denied("malformed_token", "the check characters do not hold"))
-    return Item(ask, granted(ask))
+        return None
+
+
+def _kind(template: Ask, field_type: str, fields: Catalogue) -> tuple[Ask, Decision]:
+    """An ask for a token of this type, and the decision on each."""
+    ask = replace(template, field_type=field_type, field_class=class_of(fields, field_type))
+    if field_type == MALFORMED and ask.caller.may(ask.verb, purpose=ask.purpose):
+        return ask, Denied("malformed_token", "the check characters do not hold")
+    return ask, granted(ask)
 
 
 async def look_up(tenant: str, items: Sequence[Item], policy: Policy, store: Store) -> None:
     """Load what may be looked up, and decide on it."""
     wanted = {item.ask.token: None for item in items if item.allowed and item.ask.token}
     records = await store.load(tenant, list(wanted)) if wanted else {}
+    decide = Deciding(policy)
     for item in items:
         if item.allowed:
             item.stored = records.get(item.ask.token or "")
-            item.decision = _decide(item.ask, item.stored, policy)
+            item.decision = _decide(item.ask, item.stored, decide)
 
 
 def still_allowed(item: Item, now: Standing, policy: Policy) -> Decision:
@@ -83,7 +101,7 @@ def still_allowed(item: Item, now: Standing, policy: Policy) -> Decision:
 
 def present(items: Iterable[Item]) -> list[tuple[Item, Stored]]:
     """The items to go on with: allowed, not withheld, and there."""
-    return [(i, i.stored) for i in items if i.allowed and not i.withheld and i.stored is not None]
+    return [(i, i.stored) for i in items if i.stored is not None and i.allowed and not i.withheld]
 
 
 def draft(item: Item, policy: Policy, **detail: str | int) -> Draft:
@@ -110,14 +128,15 @@ def draft(item: Item, policy: Policy, **detail: str | int) -> Draft:
 
 def known_purpose(caller: Caller, purpose: str | None, policy: Policy) -> str | None:
     """A purpose as an event may name it: one of the policy, or of the caller's grants; else free text."""
-    own = any(grant.purpose == purpose for grant in caller.grants)
-    return purpose if own or purpose in policy.purposes else None
+    if purpose in policy.purposes or any(grant.purpose == purpose for grant in caller.grants):
+        return purpose
+    return None
 
 
-def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:
+def _decide(ask: Ask, stored: Stored | None, decide: Deciding) -> Decision:
     if stored is None:
         return Denied("token_not_found")
-    decision = decide(ask, policy)
+    decision = decide(ask)
     if isinstance(decision, Denied):
         return decision
     if stored.field_type != ask.field_type:
@@ -126,7 +145,7 @@ def _decide(ask: Ask, stored: Stored | None, policy: Policy) -> Decision:
     if stored.erased_at is not None and ask.verb in OPENING:
         return Denied("erased", f"erased at {timestamp(stored.erased_at)}")
     if stored.erased_at is None and ask.verb in OPENING:
-        refusal = usable(ask, stored.standing, policy)
+        refusal = usable(ask, stored.standing, decide.policy)
         return refusal if isinstance(refusal, Denied) else decision
     return decision
 

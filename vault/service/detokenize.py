@@ -12,7 +12,7 @@ from vault.log.event import Draft
 from vault.model.ask import Ask, Caller, Form
 from vault.model.secret import Secret
 from vault.policy.rules import Policy
-from vault.service.asked import Item, asked, draft, look_up
+from vault.service.asked import Item, asked_each, draft, look_up
 from vault.service.catalogue import catalogue
 from vault.service.guarded import Trace, record_guarded
 from vault.service.honey import Touch, spring
@@ -81,7 +81,7 @@ def _asked(request: DetokenizeRequest, fields: Catalogue) -> list[Item]:
         form=request.form,
         reference=request.reference,
     )
-    return [asked(template, token, fields) for token in request.tokens]
+    return asked_each(template, request.tokens, fields)
 
 
 async def _record(

@@ -20,7 +20,7 @@ from vault.model.ask import Ask, Caller, Decision, Denied
 from vault.model.names import show_id
 from vault.policy.rules import Policy
 from vault.service import case_acts
-from vault.service.asked import Item, asked, draft, look_up
+from vault.service.asked import Item, asked_each, draft, look_up
 from vault.service.catalogue import catalogue
 from vault.service.guarded import Trace, record_guarded
 from vault.service.honey import Touch, spring
@@ -102,7 +102,7 @@ async def disclose(
 
 def _asked(request: DiscloseRequest, fields: Catalogue) -> list[Item]:
     template = Ask(request.caller, VERB, reference=request.reference)
-    return [asked(template, token, fields) for token in request.tokens]
+    return asked_each(template, request.tokens, fields)
 
 
 async def _files(

@@ -4,8 +4,9 @@ A request in mode `all` stands or falls whole, at every step.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from keys.errors import EnvelopeError, KeysError
 from keys.ring import Unwrapper, WrappedDek
@@ -27,8 +28,7 @@ ALARMING = frozenset({"record_tampered", "key_retired"})
 Mode = Literal["all", "each"]
 
 
-@dataclass(frozen=True, slots=True)
-class Revealed:
+class Revealed(msgspec.Struct, frozen=True):
     """One opened value: canonical JSON, plain or masked."""
 
     token: str

@@ -1,5 +1,6 @@
 """Commit events by themselves: the trace that comes before the deed."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from vault import metrics
@@ -49,5 +50,6 @@ async def record_drawn(
 def kept(lane: Lane, signed: SignedList, parts: Parts) -> None:
     """The list is committed: give its lane back, and count what was decided."""
     parts.log.keep(lane, signed)
-    for event in signed.events:
-        metrics.decisions.labels(event.draft.verb, event.draft.decision).inc()
+    decided = Counter((event.draft.verb, event.draft.decision) for event in signed.events)
+    for (verb, decision), count in decided.items():
+        metrics.decisions.labels(verb, decision).inc(count)

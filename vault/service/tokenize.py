@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
 import orjson
 
 from keys.envelope import NONCE_BYTES
@@ -25,8 +26,7 @@ from vault.store.unit import NewAnswer, NewIndexRow, NewRecord
 from vault.store.wall import Place, digest, seal_record
 
 
-@dataclass(frozen=True, slots=True)
-class NewValue:
+class NewValue(msgspec.Struct, frozen=True):
     """A value that has been normalised and validated."""
 
     field_type: str
@@ -48,8 +48,7 @@ class TokenizeRequest:
     """The privacy notice that was shown, as version/language; it exists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenized:
+class Tokenized(msgspec.Struct, frozen=True):
     """What one item became."""
 
     token: str
@@ -60,8 +59,7 @@ class Tokenized:
 Answer = list[Tokenized | ServiceError]
 
 
-@dataclass(slots=True)
-class _Item:
+class _Item(msgspec.Struct):
     """One value on its way: decided on, sealed, on record."""
 
     caller: Caller
@@ -152,22 +150,21 @@ async def _commit(tenant: str, writing: _Writing, parts: Ingest) -> None:
 
 
 def _decided(request: TokenizeRequest, policy: Policy) -> Job:
-    """Decide on each item. In mode `all` one refusal keeps the whole request out."""
+    """Decide on each item, once for all of a kind. In mode `all` one refusal keeps the whole request out."""
+    caller = request.caller
+    kinds = {(one.field_type, one.field_class) for one in request.items if isinstance(one, NewValue)}
+    decided = {kind: decide(Ask(caller, "tokenize", *kind), policy) for kind in kinds}
     job: Job = [
-        item
-        if isinstance(item, ServiceError)
-        else _Item(request.caller, item, _decide(request, item, policy), request.notice)
-        for item in request.items
+        _Item(caller, one, decided[one.field_type, one.field_class], request.notice)
+        if isinstance(one, NewValue)
+        else one
+        for one in request.items
     ]
     if request.mode == "all" and not all(isinstance(one, _Item) and _allowed(one) for one in job):
         for one in job:
             if isinstance(one, _Item):
                 one.withheld = True
     return job
-
-
-def _decide(request: TokenizeRequest, item: NewValue, policy: Policy) -> Decision:
-    return decide(Ask(request.caller, "tokenize", item.field_type, item.field_class), policy)
 
 
 def _allowed(item: _Item) -> bool:

@@ -1,8 +1,8 @@
 """The wall itself: plaintext on one side, sealed records on the other. Bytes: docs/FORMATS.md §2 and §3."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 
+import msgspec
 import orjson
 
 from keys.envelope import bind, committed, dek_id_of, open_sealed, seal
@@ -15,8 +15,7 @@ from vault.store.unit import NewRecord
 INDEX_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a record belongs. All of it is bound into the seal, so a moved record does not open."""
 
     tenant: str
