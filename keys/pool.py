@@ -8,9 +8,10 @@ A DEK that was handed out never comes back: whoever took it used it or lost it.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
+
+import msgspec
 
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
 from keys.errors import KeysError, Outdated, PoolEmpty
@@ -28,14 +29,16 @@ _TURNS = 5
 """Refills one taker waits for: the one under way, his own, and some for what others take meanwhile."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Dek:
+class Dek(msgspec.Struct, frozen=True):
     """A data key in the clear. Lives until its list is committed."""
 
     dek_id: bytes
     key: bytes
     lease_until: int
     """On the keystore database's clock, µs. A record may not be committed later."""
+
+    def __repr__(self) -> str:
+        return "Dek(***)"
 
 
 class Pool:

@@ -1,14 +1,14 @@
 """What the service needs of a key server, in five small Protocols. Every verb takes a list."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from keys.errors import KeysError
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedDek:
+class WrappedDek(msgspec.Struct, frozen=True):
     """A DEK as it may be stored: wrapped under a tenant's KEK with context = (tenant, dek_id)."""
 
     dek_id: bytes
@@ -22,8 +22,7 @@ class WrappedDek:
         return int(self.wrapped.split(":", 2)[1][1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Hashed:
+class Hashed(msgspec.Struct, frozen=True):
     """HMAC-SHA-256 of one input, 32 bytes, and the version of the key that made it."""
 
     key_version: int

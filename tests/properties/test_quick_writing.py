@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.test_names import BAD, GOOD
-from vault.log.event import Draft, stamp, timestamp
+from vault.log.event import Draft, Stamp, timestamp
 from vault.model import crockford
 from vault.model.ask import Ask, Caller, Grant
 from vault.model.names import acceptable_reference, show_id
@@ -135,7 +135,7 @@ def test_a_body_is_its_members_in_their_order(draft, event_id, at):
     }  # fmt: skip
     told = {name: value for name, value in {**draft.detail, **members}.items() if value is not None}
     plain = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    assert stamp(draft, event_id=event_id, at=at, salt=bytes(32), place=place).body == plain
+    assert Stamp(at=at, place=place).event(draft, event_id=event_id, salt=bytes(32)).body == plain
 
 
 ASKS = st.lists(

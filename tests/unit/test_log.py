@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from vault.log import event
-from vault.log.event import Draft, commit_to, stamp, timestamp
+from vault.log.event import Draft, Stamp, commit_to, timestamp
 from vault.log.lists import GENESIS, WorkerKey, endorsement_message, list_message, signed_by
 from vault.log.writer import LogWriter
 from vault.model.ask import Caller
@@ -186,7 +186,21 @@ def test_canonical_is_rfc_8785(members):
 
 def test_stamp_changes_with_everything_it_is_given():
     """Id, time, salt and place each change the commitment."""
-    given_ = {"event_id": bytes(16), "at": AT, "salt": bytes(32), "place": {"batch": "lst_0"}}
-    others = [{"event_id": b"\1" * 16}, {"at": AT + 1}, {"salt": b"\1" * 32}, {"place": {"batch": "lst_1"}}]
-    made = {stamp(DRAFT, **{**given_, **other}).commitment for other in ({}, *others)}
-    assert len(made) == 5
+    given_ = {"event_id": bytes(16), "at": AT, "salt": bytes(32), "batch": "lst_0"}
+    others = [{"event_id": b"\1" * 16}, {"at": AT + 1}, {"salt": b"\1" * 32}, {"batch": "lst_1"}]
+    assert len({commitment(**{**given_, **other}) for other in ({}, *others)}) == 5
+
+
+def commitment(*, event_id: bytes, at: int, salt: bytes, batch: str) -> bytes:
+    return Stamp(at=at, place={"batch": batch}).event(DRAFT, event_id=event_id, salt=salt).commitment
+
+
+def test_each_event_of_a_list_names_its_own_caller():
+    """Callers alike in all but one thing, in one list, are each on record as themselves."""
+    callers = [replace(DRAFT.caller, address=f"203.0.113.{n % 3}", request_id=f"req_{n}") for n in range(40)]
+    stamp = Stamp(at=AT, place={"batch": "lst_0"})
+    for who in callers * 2:
+        body = json.loads(
+            stamp.event(structs.replace(DRAFT, caller=who), event_id=bytes(16), salt=bytes(32)).body
+        )
+        assert (body["client_ip"], body["request_id"]) == (who.address, who.request_id)

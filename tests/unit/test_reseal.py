@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from msgspec import structs
 from sqlalchemy import select
 
 from keys.errors import Sealed
@@ -308,7 +309,7 @@ async def test_a_dek_whose_lease_is_over_seals_nothing(parts, monkeypatch):
     take = parts.resealer.pool.take
 
     async def late(tenant: str, count: int) -> Any:
-        return [replace(one, lease_until=1) for one in await take(tenant, count)]
+        return [structs.replace(one, lease_until=1) for one in await take(tenant, count)]
 
     monkeypatch.setattr(parts.resealer.pool, "take", late)
     assert (await resealing(parts)).done == 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 from sqlalchemy import insert, update
 
 from vault.errors import Conflict
@@ -76,7 +77,7 @@ class World:
 
     async def rewrap(self, _, wrapped, *, at_least):
         self.call()
-        return [replace(one, wrapped=f"vault:v{self.latest}:") for one in wrapped]
+        return [structs.replace(one, wrapped=f"vault:v{self.latest}:") for one in wrapped]
 
     async def versions(self, _):
         self.call()

@@ -125,10 +125,8 @@ def test_event(case):
         **{name: body.get(name) for name in given},
         dek_id=raw(body.get("dek_id", "")) or None,
     )  # fmt: skip
-    made = event.stamp(
-        draft, event_id=raw(case["event_id"]), at=case["at"], salt=raw(case["salt"]),
-        place={"batch": body["batch"], "worker": body["worker"]},
-    )  # fmt: skip
+    stamp = event.Stamp(at=case["at"], place={"batch": body["batch"], "worker": body["worker"]})
+    made = stamp.event(draft, event_id=raw(case["event_id"]), salt=raw(case["salt"]))
     assert (made.body, made.commitment, made.entry) == tuple(
         raw(case[name]) for name in ("bytes", "commitment", "entry")
     )

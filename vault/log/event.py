@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -65,10 +64,25 @@ def commit_to(body: bytes, salt: bytes) -> bytes:
     return sha256(salt + body).digest()
 
 
-def stamp(draft: Draft, *, event_id: bytes, at: int, salt: bytes, place: Mapping[str, str | int]) -> Event:
-    """Give a draft its identity, its time (µs, UTC) and its place in a signed list."""
-    body = canonical(_members(draft, event_id, at, place))
-    return Event(event_id, draft, body, salt, commit_to(body, salt))
+class Stamp:
+    """Gives drafts an identity each, and the time (µs, UTC) and place in a signed list that they share."""
+
+    def __init__(self, *, at: int, place: Mapping[str, str | int]) -> None:
+        self._shared = {"v": 1, "time": timestamp(at), **place}
+        self._frames: dict[int, tuple[Caller, dict[str, str | int]]] = {}
+
+    def event(self, draft: Draft, *, event_id: bytes, salt: bytes) -> Event:
+        """The event of a draft."""
+        body = canonical(_members(draft, event_id, self._frame(draft.caller)))
+        return Event(event_id, draft, body, salt, commit_to(body, salt))
+
+    def _frame(self, caller: Caller) -> Mapping[str, str | int]:
+        """What all events of one caller in this list say."""
+        known = self._frames.get(id(caller))
+        if known is None:
+            # With the caller, who must live as long as it is known by its identity.
+            known = self._frames[id(caller)] = (caller, _of_caller(caller) | self._shared)
+        return known[1]
 
 
 def canonical(members: Mapping[str, object]) -> bytes:
@@ -76,7 +90,6 @@ def canonical(members: Mapping[str, object]) -> bytes:
     return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
 
 
-@lru_cache(maxsize=64)  # all events of a list have one time
 def timestamp(microseconds: int) -> str:
     """RFC 3339 in UTC with microseconds, the spelling of every time in a body or an answer."""
     seconds, rest = divmod(microseconds, 1_000_000)
@@ -89,19 +102,22 @@ def read_timestamp(text: str) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
-def _members(draft: Draft, event_id: bytes, at: int, place: Mapping[str, str | int]) -> dict[str, str | int]:
-    caller = draft.caller
-    members: dict[str, str | int | None] = {
-        **draft.detail,  # first, so that no detail can stand in the place of a member below
-        "v": 1,
-        "event_id": show_id("evt", event_id),
-        "time": timestamp(at),
+def _of_caller(caller: Caller) -> dict[str, str | int]:
+    return {
         "tenant": caller.tenant,
         "actor": caller.credential,
         "person": caller.person,
         "auth_method": caller.auth_method,
         "client_ip": caller.address,
         "request_id": caller.request_id,
+    }
+
+
+def _members(draft: Draft, event_id: bytes, frame: Mapping[str, str | int]) -> dict[str, str | int]:
+    members: dict[str, str | int | None] = {
+        **draft.detail,  # first, so that no detail can stand in the place of a member below
+        **frame,
+        "event_id": show_id("evt", event_id),
         "verb": draft.verb,
         "decision": draft.decision,
         "reason": draft.reason,
@@ -112,6 +128,5 @@ def _members(draft: Draft, event_id: bytes, at: int, place: Mapping[str, str | i
         "subject": draft.subject,
         "dek_id": draft.dek_id.hex() if draft.dek_id else None,
         "policy": draft.policy,
-        **place,
     }
     return {name: value for name, value in members.items() if value is not None}

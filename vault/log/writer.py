@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from vault.log.event import SALT_BYTES, Draft, stamp
+from vault.log.event import SALT_BYTES, Draft, Stamp
 from vault.log.lists import GENESIS, Heading, SignedList, WorkerKey
 from vault.model.names import show_id, time_ordered_id
 
@@ -39,16 +39,14 @@ class LogWriter:
     def write(self, lane: Lane, drafts: Sequence[Draft], *, list_id: bytes) -> SignedList:
         """Stamp the drafts and sign them as the lane's next list."""
         at = self._now()
-        place = {"batch": show_id("lst", list_id), "worker": self.worker.worker_id.hex()}
+        stamp = Stamp(at=at, place={"batch": show_id("lst", list_id), "worker": self.worker.worker_id.hex()})
         salts = self._random(SALT_BYTES * len(drafts))
         randoms = self._random(9 * len(drafts))
         events = [
-            stamp(
+            stamp.event(
                 draft,
                 event_id=time_ordered_id(at + i, randoms[9 * i : 9 * i + 9]),
-                at=at,
                 salt=salts[SALT_BYTES * i : SALT_BYTES * (i + 1)],
-                place=place,
             )
             for i, draft in enumerate(drafts)
         ]

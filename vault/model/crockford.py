@@ -2,7 +2,8 @@
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {char: value for value, char in enumerate(ALPHABET)}
-_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+"""How each number below 1,024 is written in two characters."""
 
 
 def encode(number: int, *, length: int) -> str:
@@ -10,7 +11,7 @@ def encode(number: int, *, length: int) -> str:
     if number < 0 or number >> (5 * length):
         raise ValueError("number does not fit")
     # Two characters at a time, because every identifier and token is written here.
-    pairs = [_PAIRS[number >> shift & 1023] for shift in range(5 * (length - 2), -1, -10)]
+    pairs = [PAIRS[number >> shift & 1023] for shift in range(5 * (length - 2), -1, -10)]
     return "".join([*pairs, ALPHABET[number & 31]] if length % 2 else pairs)
 
 

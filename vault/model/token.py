@@ -4,7 +4,6 @@ tok_<type>_<26 random characters><2 check characters>
 """
 
 import re
-from operator import mul
 
 import msgspec
 
@@ -14,9 +13,10 @@ RANDOM_BYTES = 17
 """Randomness `mint` wants: 17 bytes, of which it keeps 130 bits."""
 _BODY = 26
 _PRIME = 1021  # the largest prime below 32², so that a check fits two characters
-_ROOT = 10  # a primitive root of 1021: no two positions of a token weigh the same
+# Each position weighs ten times its right neighbour; 10 is a primitive root of 1021: no two weigh the same.
+_DIGITS = [(place, bytes(48 + code // place % 10 for code in range(256))) for place in (1, 10, 100)]
+"""The units, tens and hundreds of each character's code, as digits."""
 _FORM = re.compile(r"tok_([a-z0-9_]{1,32})_([0-9a-hjkmnp-tv-z]{28})", re.ASCII)
-_WEIGHTS = [pow(_ROOT, place, _PRIME) for place in range(64)]
 
 
 class MalformedToken(ValueError):
@@ -55,5 +55,7 @@ def parse(text: str) -> Token:
 
 def _check(text: str) -> str:
     """Two characters that catch any single wrong character and any swap of neighbours."""
-    total = sum(map(mul, text.encode("ascii")[::-1], _WEIGHTS))
-    return crockford.encode(total % _PRIME, length=2)
+    codes = text.encode("ascii")
+    # Codes summed with powers of ten as their weights: the numbers that their digits write, summed.
+    total = sum(place * int(codes.translate(digits)) for place, digits in _DIGITS)
+    return crockford.PAIRS[total % _PRIME]

@@ -176,12 +176,19 @@ async def _seal(tenant: str, items: Sequence[_Item], parts: Ingest) -> None:
     sealing = [item for item in items if _allowed(item)]
     if not sealing:
         return
-    for item, dek in zip(sealing, await parts.pool.take(tenant, len(sealing)), strict=True):
+    deks = await parts.pool.take(tenant, len(sealing))
+    names = _pieces(parts.random(RANDOM_BYTES * len(sealing)), RANDOM_BYTES)
+    nonces = _pieces(parts.random(NONCE_BYTES * len(sealing)), NONCE_BYTES)
+    for item, dek, name, nonce in zip(sealing, deks, names, nonces, strict=True):
         value = item.value
-        token = mint(value.field_type, parts.random(RANDOM_BYTES))
-        place = Place(tenant, value.subject, token, value.field_type)
-        sealed = seal_record(value.value, place, dek, nonce=parts.random(NONCE_BYTES))
+        place = Place(tenant, value.subject, mint(value.field_type, name), value.field_type)
+        sealed = seal_record(value.value, place, dek, nonce=nonce)
         item.record = replace(sealed, notice=item.notice) if item.notice else sealed
+
+
+def _pieces(random: bytes, size: int) -> list[bytes]:
+    """Random bytes that were asked for at once, `size` for each."""
+    return [random[start : start + size] for start in range(0, len(random), size)]
 
 
 async def _index_rows(
