@@ -44,6 +44,11 @@ clock_skew = Gauge(
 failed_logins = Counter(
     "strongroom_failed_authentications_total", "Authentications that failed.", registry=registry
 )
+rate_limited = Counter(
+    "strongroom_rate_limited_total",
+    "Requests refused because their credential sent too much.",
+    registry=registry,
+)
 sequenced = Counter("strongroom_sequenced_events_total", "Events given their number.", registry=registry)
 checkpoints = Counter("strongroom_checkpoints_total", "Checkpoints signed.", registry=registry)
 log_leader = Gauge("strongroom_sequencer_leads", "1 while this process leads.", registry=registry)

@@ -24,9 +24,11 @@ from vault.log.lists import WorkerKey
 from vault.log.writer import LogWriter
 from vault.paging import transit_of
 from vault.service.access_token import Expected
+from vault.service.allowance import Allowance
 from vault.service.authenticate import Authenticator
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.clocks import ClockWatch
+from vault.service.doors import Doors
 from vault.service.failed_logins import FailedLogins
 from vault.service.honey import HoneyTokens
 from vault.service.logins import write_down
@@ -35,6 +37,7 @@ from vault.service.provenance import Provenance
 from vault.service.registers import Registers
 from vault.service.standing import Anchored, Announcer
 from vault.service.verified_lists import ListVerifier
+from vault.service.visit import Admission
 from vault.settings import Settings
 from vault.store.authority import AuthorityStore
 from vault.store.engine import Database, open_database
@@ -166,11 +169,17 @@ def base(name: str, settings: Settings) -> Base:
         authority=authority,
         public_keys=public_keys,
         failed=failed,
-        authenticator=Authenticator(expected, registers, public_keys, failed, now=now),
+        authenticator=Authenticator(expected, registers, public_keys, failed, _admission(settings), now=now),
         canary=transit.probe,
         clocks=clock_watch(parts.store.clock),
         announcer=Announcer(authority, anchored, registers, transit, now=now),
     )
+
+
+def _admission(settings: Settings) -> Admission:
+    rate, burst = settings.rate_values_per_second, settings.rate_burst_seconds
+    allowance = Allowance(rate, burst, workers=settings.workers, clock=time.monotonic)
+    return Admission(allowance, Doors(clock=time.monotonic))
 
 
 def clock_watch(read: Callable[[], Awaitable[int]]) -> ClockWatch:

@@ -64,6 +64,12 @@ class Settings:
     """Calls to HashiCorp Vault under way at once, for each plane of a worker."""
     database_connections: int = 6
     """Connections of one worker to each PostgreSQL database."""
+    rate_values_per_second: int = 0
+    """Values that a credential may send or ask for, by all workers of the process together; 0: no limit."""
+    rate_burst_seconds: int = 10
+    """Of that rate, what may come at once."""
+    workers: int = 1
+    """Set by `serve --workers`: each has its share of what is limited."""
     log_name: str = "strongroom.local"
     """What the log is called: checkpoints have the origin <log_name>/<tenant>. Never to be changed."""
     log_grant: str = "none"
@@ -130,10 +136,11 @@ class Settings:
 _NUMBERS = {"pool_size": (16, 16_384), "transit_threads": (1, 64), "database_connections": (2, 64),
             "log_backlog_events": (1, 100_000_000), "log_backlog_seconds": (1, 604_800),
             "log_floor_months": (12, 1200), "backup_days": (0, 3650),
-            "export_alone_records": (0, 1_000)}  # fmt: skip
+            "export_alone_records": (0, 1_000),
+            "rate_values_per_second": (0, 1_000_000), "rate_burst_seconds": (1, 3_600)}  # fmt: skip
 _FOLDERS = ("identities", "sequencer_state")
 _LOG_NAME = re.compile(r"[A-Za-z0-9.:-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
-_TOLD_OTHERWISE = ("plane_urls", "behind_proxy", "unwrapped")
+_TOLD_OTHERWISE = ("plane_urls", "behind_proxy", "unwrapped", "workers")
 _REQUIRED = ("data_url", "vault_addr", "identities")
 _KEYLESS = ("audit", "control", SEQUENCER, RETENTION)
 PLANE_URLS = tuple(

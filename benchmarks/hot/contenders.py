@@ -49,16 +49,16 @@ class Ours:
                 answer = (await client.post("/v1/tokenize", json=body)).raise_for_status()
                 self._tokens += [item["token"] for item in answer.json()["items"]]
 
-    async def requests(self, kind: str) -> tuple[int, list[bytes]]:
-        """`tokenize`, `detokenize`, each also `_bulk`, and `tokenize_indexed`."""
-        plane, path, who, bodies = {
+    async def requests(self, kind: str, who: str | None = None) -> tuple[int, list[bytes]]:
+        """`tokenize`, `detokenize`, each also `_bulk`, and `tokenize_indexed`; as `who`, or as usual."""
+        plane, path, usual, bodies = {
             "tokenize": ("ingest", "/v1/tokenize", "acme.signup", _singles("bank_account", accounts(SEEDED))),
             "tokenize_indexed": ("ingest", "/v1/tokenize", "globex.signup", _singles("pan", pans(SEEDED))),
             "tokenize_bulk": ("ingest", "/v1/tokenize", "acme.signup", _bulks(accounts(SEEDED))),
             "detokenize": ("reveal", "/v1/detokenize", "acme.payments", _opened(self._tokens, 1)),
             "detokenize_bulk": ("reveal", "/v1/detokenize", "acme.payments", _opened(self._tokens, BULK)),
         }[kind]
-        sent = posts(path, bodies, authorization=await self._bearer(who))
+        sent = posts(path, bodies, authorization=await self._bearer(who or usual))
         return _port(self.urls[plane]), sent
 
     async def _bearer(self, who: str) -> str:

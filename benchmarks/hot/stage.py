@@ -27,6 +27,8 @@ from tests.plugins.world import World
 from vault.policy.load import DEFAULT
 
 BY_HAND_WORKERS = 2
+OTHERS = {"importer": ["tokenize"], "payouts": ["detokenize:payment"]}
+"""Credentials of the tenant acme that stand beside `signup` and `payments` with the same rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ async def stage(shape: Shape, **environment: str) -> AsyncIterator[Stage]:
         fleet = await serve(stack, world, folder, shape, environment)
         urls = fleet.urls()
         await _make_searchable(stack, world, urls["control"])
+        for name, grants in OTHERS.items():
+            await world.hire(name, grants)
         token = _transit_token(world.bao)
         by_hand, process = await _by_hand(stack, world, token, folder)
         contenders = (Ours(urls, world.secrets), by_hand, Transit(world.bao.addr, token))

@@ -34,6 +34,7 @@ from vault.service.registers import Registers
 from vault.service.tenants import found
 from vault.service.tokens import PER_ADDRESS, PER_CLIENT, Desk
 from vault.service.verified_lists import ListVerifier
+from vault.service.visit import Admission
 from vault.store.events import StoredEvent
 from vault.store.failures import Clash
 from vault.store.freezes import Freeze
@@ -323,7 +324,7 @@ class World:
     def authenticator(self, plane: str, registers: Registers | None = None) -> Authenticator:
         return Authenticator(
             Expected(ISSUER, plane), registers or self.registers, self.keys(), self.failed,
-            now=self.clock.now,
+            Admission.unlimited(clock=self.clock.monotonic), now=self.clock.now,
         )  # fmt: skip
 
     async def enrol(self, worker: WorkerKey | None = None, *, key: str = "worker-control") -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sized
 from functools import cache
 from typing import Any, Literal
 
@@ -160,7 +161,7 @@ def refuse_forbidden_value(value: object) -> None:
         raise InvalidValue("sensitive_authentication_data", f"A {found} may never be stored (PCI DSS 3.3.1).")
 
 
-def check_count(items: list[Any]) -> None:
+def check_count(items: Sized) -> None:
     """Raises: BadRequest, TooLarge."""
     if not items:
         raise BadRequest("no_items", "The list is empty.")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from vault import fields
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode, refuse_forbidden_value
+from vault.api.bodies import Body, decode, refuse_forbidden_value
 from vault.api.ingest import invalid
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.errors import InvalidValue
@@ -47,7 +47,7 @@ class CorrectingApi:
         """The same token, another value; the old one is shredded."""
         caller = await edge.caller(request, self._authenticator)
         body: ReplaceBody = decode(await edge.read_body(request), ReplaceBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         reason = edge.checked_reference(body.reason, "reason") or ""
         known = catalogue((await self._parts.registers.of(caller.tenant)).policy)
         versions = [_read(one, caller, known) for one in body.items]

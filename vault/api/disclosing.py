@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, Mode, TokenItem, check_count, decode
+from vault.api.bodies import Body, Mode, TokenItem, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.api.recipients import checked_name
 from vault.api.reveal import revealed
@@ -39,7 +39,7 @@ class DisclosingApi:
         """Tokens in, values out: for a recipient on file, on a legal ground, and on record first."""
         caller = await edge.caller(request, self._authenticator)
         body: DiscloseBody = decode(await edge.read_body(request), DiscloseBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         asked = DiscloseRequest(
             caller,
             checked_name(body.recipient),

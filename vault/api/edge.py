@@ -1,5 +1,6 @@
 """What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
 
+from collections.abc import Sized
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -7,12 +8,14 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from vault.api.bodies import check_count
 from vault.api.within import Within
 from vault.errors import BadRequest, TooLarge, Unsupported
 from vault.model.ask import Caller
 from vault.model.names import acceptable_reason, acceptable_reference
 from vault.model.token import MalformedToken, parse
 from vault.service.authenticate import Authenticator
+from vault.service.visit import Visit
 
 LARGEST_BODY = 1 << 20
 BODY_SECONDS = 10.0
@@ -79,12 +82,33 @@ def address(request: Request) -> str:
 
 
 async def caller(request: Request, authenticator: Authenticator) -> Caller:
-    """Who is calling. Raises: Unauthenticated, Unavailable."""
-    return await authenticator.authenticate(
+    """Who is calling, when his request may go on: its body is read by nobody before.
+
+    Raises: Unauthenticated, Unavailable; Throttled.
+    """
+    who = await authenticator.authenticate(
         header(request, b"authorization"),
         address=address(request),
         request_id=request.scope["state"]["request_id"],
     )
+    visit = request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
+    await visit.enter(_declared(request))
+    return who
+
+
+def count(request: Request, items: Sized) -> None:
+    """Hold a list to the most there may be, and to what its caller may send. Raises: TooLarge, Throttled."""
+    check_count(items)
+    visit: Visit = request.scope["state"]["visit"]
+    visit.charge(len(items))
+
+
+def _declared(request: Request) -> int:
+    """How long the body is said to be; one of unknown length counts as long as any may be."""
+    declared = header(request, b"content-length")
+    if declared is None:
+        return 0 if request.method == "GET" else LARGEST_BODY
+    return min(int(declared[:8]), LARGEST_BODY) if declared.isdecimal() else LARGEST_BODY
 
 
 def answer(content: Any, status: int = 200) -> Response:

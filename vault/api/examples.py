@@ -109,6 +109,14 @@ SECURITY: dict[str, Any] = {
     }
 }
 
+THROTTLED_HEADERS: dict[str, Any] = {
+    name: {"description": text, "schema": {"type": "string"}}
+    for name, text in {
+        "Retry-After": "Seconds to wait.",
+        "RateLimit-Policy": 'What a credential may send, where a limit is set: `"values";q=1000;w=10`.',
+        "RateLimit": 'What is left of it: `"values";r=0;t=10`. Good answers have both headers too.',
+    }.items()
+}
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",

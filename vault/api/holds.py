@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode
+from vault.api.bodies import Body, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.errors import BadRequest, NotFound
 from vault.log.event import timestamp
@@ -61,7 +61,7 @@ class HoldsApi:
         """Stop erasure and expiry, in the name of the person answerable for the credential."""
         caller = await edge.caller(request, self._authenticator)
         body: HoldsBody = decode(await edge.read_body(request), HoldsBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         done = await holds.place(caller, [_new(one) for one in body.items], self._parts)
         return edge.answer({"items": [_shown(one) | {"receipt": receipt} for one, receipt in done]})
 

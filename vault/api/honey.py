@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode
+from vault.api.bodies import Body, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.service import planting
 from vault.service.authenticate import Authenticator
@@ -28,7 +28,7 @@ class HoneyApi:
         """Make honey tokens of tokens. The answer does not repeat them."""
         caller = await edge.caller(request, self._authenticator)
         body: PlantBody = decode(await edge.read_body(request), PlantBody)
-        check_count(body.tokens)
+        edge.count(request, body.tokens)
         receipts = await planting.plant(caller, body.tokens, self._parts)
         return edge.answer({"planted": len(receipts), "receipts": receipts})
 

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import NewItem, TokenizeBody, check_count, decode, refuse_forbidden_value
+from vault.api.bodies import NewItem, TokenizeBody, decode, refuse_forbidden_value
 from vault.api.problems import item_problem
 from vault.errors import BadRequest, InvalidValue, ServiceError
 from vault.fields import catalogue as fields
@@ -42,7 +42,7 @@ class IngestApi:
         caller = await edge.caller(request, self._authenticator)
         raw = await edge.read_body(request)
         body: TokenizeBody = decode(raw, TokenizeBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         policy = (await self._registers.of(caller.tenant)).policy
         items = read_items(body, caller, catalogue(policy))
         key = idempotency_key(request, caller, "tokenize", raw)

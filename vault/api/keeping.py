@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode
+from vault.api.bodies import Body, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.api.problems import item_problem
 from vault.errors import BadRequest
@@ -62,7 +62,7 @@ class KeepingApi:
         """Until when each record is kept, why, and under which rule."""
         caller = await edge.caller(request, self._authenticator)
         body: ExplainBody = decode(await edge.read_body(request), ExplainBody)
-        check_count(body.tokens)
+        edge.count(request, body.tokens)
         found = await retain.explain(caller, body.tokens, self._parts)
         return edge.answer(
             {"items": [_explained(*one, token) for one, token in zip(found, body.tokens, strict=True)]}
@@ -79,7 +79,7 @@ class KeepingApi:
         """Restrict records, or lift that."""
         caller = await edge.caller(request, self._authenticator)
         body: StatesBody = decode(await edge.read_body(request), StatesBody)
-        check_count(body.tokens)
+        edge.count(request, body.tokens)
         reason = edge.checked_reference(body.reason, "reason") or ""
         done = await states.put(caller, body.tokens, body.act, reason, self._parts)
         return edge.answer({"items": [{"token": t, "state": s, "receipt": r} for t, s, r in done]})

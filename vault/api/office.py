@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import EraseBody, check_count, decode
+from vault.api.bodies import EraseBody, decode
 from vault.api.problems import item_problem
 from vault.errors import ServiceError
 from vault.log.event import timestamp
@@ -24,7 +24,7 @@ class OfficeApi:
         """End the life of records. Doing it twice answers the same."""
         caller = await edge.caller(request, self._authenticator)
         body: EraseBody = decode(await edge.read_body(request), EraseBody)
-        check_count(body.tokens)
+        edge.count(request, body.tokens)
         reason = edge.checked_reference(body.reason, "reason") or ""
         asked = EraseRequest(caller, reason, body.mode, body.tokens)
         done = await self._erase.submit(caller.tenant, caller.credential, asked, items=len(asked.tokens))

@@ -246,4 +246,7 @@ def _responses(one: Operation) -> dict[int | str, dict[str, Any]]:
         }
     if one.does == "ready":
         problem = {"application/json": {"schema": {"type": "object"}}}
-    return found | {status: {"description": "Refused", "content": problem} for status in one.statuses}
+    found |= {status: {"description": "Refused", "content": problem} for status in one.statuses}
+    if 401 in one.statuses:  # who is known may have sent too much
+        found[429] = {"description": "Refused", "content": problem, "headers": examples.THROTTLED_HEADERS}
+    return found

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode
+from vault.api.bodies import Body, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.errors import BadRequest
 from vault.log.event import timestamp
@@ -90,7 +90,7 @@ class PeopleApi:
         """What people grant, withdraw or object to; in force from the next request on."""
         caller = await edge.caller(request, self._authenticator)
         body: ConsentsBody = decode(await edge.read_body(request), ConsentsBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         acts = [_act(one) for one in body.items]
         done = await consent.consent(caller, acts, self._parts)
         return edge.answer({"items": [_shown(one) for one in done]})

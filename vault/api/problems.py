@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vault.errors import BadRequest, NotFound, ServiceError
 from vault.model import crockford
+from vault.service.visit import Visit
 
 DOCS = "/docs/errors/"
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -81,24 +82,27 @@ class Net:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: Endpoint) -> None:
         """Answer one request by `endpoint`."""
-        request_id = self.admit(scope)
+        self.admit(scope)
         begun = False
         try:
-            response = self._finished(await endpoint(Request(scope, receive)), request_id)
+            response = self._finished(await endpoint(Request(scope, receive)), scope)
             begun = True
             await response(scope, receive, send)
         except Exception as bug:  # noqa: BLE001  # the net
-            response = self.caught(bug, request_id)
+            response = self.caught(bug, scope)
             if not begun:
                 await response(scope, receive, send)
+        finally:
+            end_visit(scope)
 
-    def caught(self, bug: Exception, request_id: str) -> Response:
+    def caught(self, bug: Exception, scope: Scope) -> Response:
         """What a bug is answered; the log hears where it is and what kind, never its message."""
+        request_id = scope["state"]["request_id"]
         log.error("bug", request_id=request_id, kind=type(bug).__name__, at=_where(bug))
-        return self._finished(problem_response(ServiceError(), request_id), request_id)
+        return self._finished(problem_response(ServiceError(), request_id), scope)
 
-    def _finished(self, response: Response, request_id: str) -> Response:
-        response.raw_headers.extend(_headers(request_id, response.raw_headers))
+    def _finished(self, response: Response, scope: Scope) -> Response:
+        response.raw_headers.extend(_headers(scope, response.raw_headers))
         return response
 
 
@@ -114,22 +118,24 @@ class Netted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._net.admit(scope)
+        self._net.admit(scope)
         started = False
 
         async def finish(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *_headers(request_id, message["headers"])]
+                message["headers"] = [*message["headers"], *_headers(scope, message["headers"])]
             await send(message)
 
         try:
             await self._app(scope, receive, finish)
         except Exception as bug:  # noqa: BLE001  # the net
-            response = self._net.caught(bug, request_id)
+            response = self._net.caught(bug, scope)
             if not started:
                 await response(scope, receive, send)
+        finally:
+            end_visit(scope)
 
 
 def _forwarded(scope: Scope) -> tuple[str, int] | None:
@@ -142,13 +148,22 @@ def _forwarded(scope: Scope) -> tuple[str, int] | None:
         return None
 
 
-def _headers(request_id: str, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def end_visit(scope: Scope) -> None:
+    """Let the next request of the caller in, if there was a caller."""
+    visit: Visit | None = scope["state"].get("visit")
+    if visit is not None:
+        visit.leave()
+
+
+def _headers(scope: Scope, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """What every answer carries. Nothing is kept by anyone unless the endpoint says that it may be."""
     kept = any(name == b"cache-control" for name, _ in own)
+    visit: Visit | None = scope["state"].get("visit")
     return [
-        (b"x-request-id", request_id.encode()),
+        (b"x-request-id", scope["state"]["request_id"].encode()),
         *([] if kept else [(b"cache-control", b"no-store")]),
         (b"x-content-type-options", b"nosniff"),
+        *(visit.headers() if visit is not None else ()),
     ]
 
 

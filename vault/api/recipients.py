@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode
+from vault.api.bodies import Body, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.cases.disclosures import Recipient, RecipientError, recipient_document
 from vault.errors import BadRequest
@@ -63,7 +63,7 @@ class RecipientsApi:
         """The next version of each recipient. What was on file before stays on record."""
         caller = await edge.caller(request, self._authenticator)
         body: RecipientsBody = decode(await edge.read_body(request), RecipientsBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         if len({one.name for one in body.items}) != len(body.items):
             raise BadRequest("bad_recipient", "A recipient stands twice in the request.")
         done = await recipients.put(caller, [_recipient(one) for one in body.items], self._parts)

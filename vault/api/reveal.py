@@ -9,7 +9,6 @@ from vault.api.bodies import (
     DetokenizeBody,
     InspectBody,
     SearchBody,
-    check_count,
     decode,
     refuse_forbidden_value,
 )
@@ -53,7 +52,7 @@ class RevealApi:
         """Tokens in, values out: for the purpose of the caller's grant, and on record first."""
         caller = await edge.caller(request, self._authenticator)
         body: DetokenizeBody = decode(await edge.read_body(request), DetokenizeBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         asked = DetokenizeRequest(
             caller,
             body.purpose,
@@ -78,7 +77,7 @@ class RevealApi:
         """What the vault knows about tokens; no part of a value."""
         caller = await edge.caller(request, self._authenticator)
         body: InspectBody = decode(await edge.read_body(request), InspectBody)
-        check_count(body.tokens)
+        edge.count(request, body.tokens)
         asked = looking.InspectRequest(caller, body.tokens)
         done = await self._inspect.submit(caller.tenant, caller.credential, asked, items=len(asked.tokens))
         return edge.answer({"items": [_inspected(one, t) for one, t in zip(done, asked.tokens, strict=True)]})

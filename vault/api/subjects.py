@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault.api import edge
-from vault.api.bodies import Body, check_count, decode
+from vault.api.bodies import Body, decode
 from vault.api.operation import OFFICE_STATUSES, Operation
 from vault.errors import BadRequest
 from vault.log.event import timestamp
@@ -54,7 +54,7 @@ class SubjectsApi:
         """An account closed or reopened, an invoice, a sign of life."""
         caller = await edge.caller(request, self._authenticator)
         body: FactsBody = decode(await edge.read_body(request), FactsBody)
-        check_count(body.items)
+        edge.count(request, body.items)
         new = [_new(one) for one in body.items]
         done = await subjects.keep(caller, new, self._parts)
         items = [
@@ -73,7 +73,7 @@ class SubjectsApi:
         """What is known of subjects, without their values."""
         caller = await edge.caller(request, self._authenticator)
         body: SubjectsQueryBody = decode(await edge.read_body(request), SubjectsQueryBody)
-        check_count(body.subjects)
+        edge.count(request, body.subjects)
         if not 1 <= body.limit <= _MOST:
             raise BadRequest("bad_request", f"limit is 1 to {_MOST}.")
         names = [edge.checked_reference(one, "subject") or "" for one in body.subjects]

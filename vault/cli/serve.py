@@ -124,7 +124,7 @@ def _run(planes: list[str], door: Door, workers: int) -> None:
     from vault.identities import opened
     from vault.settings import read_settings
 
-    settings = replace(read_settings(os.environ), behind_proxy=door.behind_proxy)
+    settings = replace(read_settings(os.environ), behind_proxy=door.behind_proxy, workers=workers)
     concealed.forget()
     used = databases.of_planes(settings, planes)
     if workers > 1 and any(url.startswith("sqlite") for _, url, _ in used):

@@ -12,6 +12,7 @@ from vault.service.access_token import SKEW, Claims, Expected, InvalidToken, key
 from vault.service.authority_keys import PublicKeys
 from vault.service.failed_logins import FailedLogins
 from vault.service.registers import Registers
+from vault.service.visit import Admission
 
 REMEMBERED = 4096
 """Verified tokens kept, so that a signature is checked once and not with every request."""
@@ -35,10 +36,12 @@ class Authenticator:
         registers: Registers,
         keys: PublicKeys,
         failed: FailedLogins,
+        admission: Admission,
         *,
         now: Callable[[], int],
     ) -> None:
-        """`now` is the wall clock in µs."""
+        """`now` is the wall clock in µs. `admission` is what a caller meets when he is known."""
+        self.admission = admission
         self._expected = expected
         self._registers = registers
         self._keys = keys

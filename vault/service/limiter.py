@@ -33,6 +33,18 @@ class Limiter:
         self._set(key, level - 1)
         return 0.0
 
+    def owe(self, key: Hashable, count: int) -> float:
+        """Take `count`, more than there are if need be, unless some are owed already. 0, or the seconds."""
+        level = self._level(key)
+        if level < 0:
+            return (1 - level) * self._rate.seconds
+        self._set(key, level - count)
+        return 0.0
+
+    def left(self, key: Hashable) -> float:
+        """How many tries there are; below 0 what is owed."""
+        return self._level(key)
+
     def give_back(self, key: Hashable) -> None:
         """Undo one `take`."""
         self._set(key, min(self._rate.burst, self._level(key) + 1))

@@ -1,0 +1,111 @@
+"""One credential sends too much: it is told so, in headers that machines read, and nobody else is."""
+
+import asyncio
+from collections import Counter
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from tests.plugins.world import World
+from vault.store.schema import event
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+LIMITED = {"rate_values_per_second": 1, "rate_burst_seconds": 20}
+NAME = {"type": "person_name", "value": "Asha Rao"}
+
+
+async def send(
+    service: World, worker: httpx.AsyncClient, count: int = 1, *, who: str = "signup"
+) -> httpx.Response:
+    body = {"subject": "cust-rates", "items": [NAME] * count}
+    return await worker.post("/v1/tokenize", json=body, headers=await service.bearer(who))
+
+
+async def recorded(service: World) -> int:
+    async with service.owner.connect() as connection:
+        return int(await connection.scalar(select(func.count()).select_from(event)) or 0)
+
+
+async def test_over_the_rate_is_429_with_all_that_a_client_needs(service: World):
+    """Good answers say what is left; past it comes 429 with `Retry-After`, nothing is on record, and another
+    credential of the tenant is answered as before."""
+    worker = await service.worker(["ingest"], **LIMITED)
+    first = await send(service, worker, 15)
+    assert first.status_code == 200
+    assert first.headers["ratelimit-policy"] == '"values";q=20;w=20'
+    assert first.headers["ratelimit"] == '"values";r=5;t=15'
+    assert (await send(service, worker, 40)).status_code == 200  # let in, and 35 are owed
+    before = await recorded(service)
+    refused = await send(service, worker)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert 30 <= int(refused.headers["retry-after"]) <= 37
+    assert refused.json()["retry_after"] == int(refused.headers["retry-after"])
+    assert refused.headers["ratelimit"].startswith('"values";r=0;t=')
+    assert await recorded(service) == before
+    other = await send(service, worker, who="marketing")
+    assert other.status_code == 403, "denied by the policy, not by the other one's rate"
+    assert other.headers["ratelimit"] == '"values";r=19;t=1'
+
+
+async def test_no_body_is_read_of_who_is_over_the_rate(service: World):
+    """The refusal does not wait for a body that never ends."""
+    worker = await service.worker(["ingest"], **LIMITED)
+    await send(service, worker, 900)
+    read = 0
+
+    async def endless():
+        nonlocal read
+        while True:
+            read += 1
+            yield b" " * 65_536
+
+    headers = await service.bearer("signup") | {
+        "content-type": "application/json",
+        "content-length": "1000000",
+    }
+    request = worker.build_request("POST", "/v1/tokenize", content=endless(), headers=headers)
+    answer = await worker.send(request)
+    assert answer.status_code == 429
+    assert read == 0
+
+
+async def test_many_connections_get_no_more(service: World):
+    """Sixty requests at once, of one credential, on two workers that share the figure: as many as it says."""
+    workers = [await service.worker(["ingest"], **LIMITED, workers=2) for _ in range(2)]
+    await service.bearer("signup")
+    answers = await asyncio.gather(*(send(service, workers[n % 2]) for n in range(60)))
+    found = Counter(answer.status_code for answer in answers)
+    assert set(found) == {200, 429}
+    assert 20 <= found[200] <= 24  # and what has come back meanwhile
+
+
+async def test_a_flood_of_refused_accesses_is_bounded_too(service: World):
+    """Each denied access is an event; they count, so whoever has no right cannot fill the log at will."""
+    worker = await service.worker(["ingest"], **LIMITED)
+    await service.bearer("auditor")
+    before = await recorded(service)
+    answers = await asyncio.gather(*(send(service, worker, 5, who="auditor") for _ in range(30)))
+    found = Counter(answer.status_code for answer in answers)
+    assert set(found) == {403, 429}
+    assert await recorded(service) - before == 5 * found[403] <= 30
+
+
+async def test_every_operation_of_a_known_caller_counts(service: World):
+    """Not only the hot verbs: what has no list counts one."""
+    worker = await service.worker(["audit"], **LIMITED)
+    headers = await service.bearer("auditor")
+    codes = [
+        (await worker.post("/v1/events/query", json={"limit": 1}, headers=headers)).status_code
+        for _ in range(25)
+    ]
+    assert codes[:20] == [200] * 20
+    assert 429 in codes
+
+
+async def test_without_a_limit_no_header_speaks_of_one(service: World):
+    """As shipped there is no limit, and no answer claims one."""
+    answer = await service.tokenize([("person_name", "Asha Rao")])
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.startswith("ratelimit")]
