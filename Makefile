@@ -23,10 +23,12 @@ test: .venv/ready ## every test, on real OpenBao and PostgreSQL (JOBS=1: one aft
 faults: .venv/ready ## the fault table and the long campaigns that `test` leaves out (ONLY=13: one row of the table)
 	$(BIN)/pytest -m campaign $(if $(ONLY),tests/campaign --only $(ONLY))
 
-bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 45 minutes, 6 GB of temporary files)
+bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 50 minutes, 6 GB of temporary files)
 	$(BIN)/python -m benchmarks.hot --json bench-hot-postgresql.json
 	$(BIN)/python -m benchmarks.hot --database sqlite --json bench-hot-sqlite.json
 	$(BIN)/python -m benchmarks.hot.sweep --folder bench-plots
+	$(BIN)/python -m benchmarks.hot.workers
+	$(BIN)/python -m benchmarks.hot.restart
 	$(BIN)/python -m benchmarks.sequencing
 	$(BIN)/python -m benchmarks.sequencer_beside
 	$(BIN)/python -m benchmarks.log_proof
@@ -36,6 +38,12 @@ bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 4
 	&& $(BIN)/python -m benchmarks.audit_verify make $$folder/mirror \
 	&& $(BIN)/python -m benchmarks.audit_verify verify $$folder/mirror \
 	&& $(BIN)/python -m benchmarks.audit_mirror $$folder/mirror
+
+bench-sizes: .venv/ready ## the same load on small and large databases (RECORDS="10000 1000000"; a million: 5 GB, ten: 50 GB)
+	$(BIN)/python -m benchmarks.hot.sizes $(if $(RECORDS),--records $(RECORDS))
+
+bench-memory: .venv/ready ## memory of every worker under load, and its slope (MINUTES=10)
+	$(BIN)/python -m benchmarks.hot.memory $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: .venv/ready ## style, types, import arrow
 	$(BIN)/ruff check .
@@ -51,4 +59,4 @@ lock: .venv/ready ## compile the hashed requirements again
 clean: ## the environment and the caches; never the vault under .strongroom
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test faults bench lint lock clean
+.PHONY: help setup demo test faults bench bench-sizes bench-memory lint lock clean

@@ -23,6 +23,16 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Memory of a process, in MiB."""
+
+    resident: float
+    """All its pages that are in memory."""
+    share: float
+    """Its own, and its part of those that it shares with others; 0 where the kernel does not tell us."""
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """Processes by the name they are reported under; each stands for all that it started."""
 
@@ -34,6 +44,15 @@ class Watched:
         return Cpu(
             {name: sum(map(_cpu_of, _tree(root, children))) for name, root in self.roots.items()}, _busy()
         )
+
+    def memory(self) -> dict[str, Held]:
+        """What each process has in memory now; those that a process started are called `name/1`, `name/2`."""
+        children = _children()
+        return {
+            f"{name}/{number}" if number else name: _held_by(pid)
+            for name, root in self.roots.items()
+            for number, pid in enumerate(_tree(root, children))
+        }
 
     def peak_memory(self) -> dict[str, list[int]]:
         """The most that each process of a name ever had in memory, in MiB, largest first.
@@ -77,11 +96,20 @@ def _cpu_of(pid: int) -> float:
 
 
 def _peak_of(pid: int) -> int:
+    return _kilobytes(pid, "status", "VmHWM") // _MIB
+
+
+def _held_by(pid: int) -> Held:
+    return Held(_kilobytes(pid, "status", "VmRSS") / _MIB, _kilobytes(pid, "smaps_rollup", "Pss") / _MIB)
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    """What the kernel says of a process; 0 when it has ended or is none of ours to look into."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) // _MIB for line in lines if line.startswith("VmHWM")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
 
 
 def _busy() -> float:
