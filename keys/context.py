@@ -8,7 +8,7 @@ from keys.envelope import bind
 
 def context_of(tenant: str, dek_id: bytes) -> str:
     """Base64 of the tenant and the DEK's own id, as transit's `context`."""
-    return encoded(_tenant(tenant) + bind([dek_id]))
+    return encoded(_tenant(tenant) + len(dek_id).to_bytes(4) + dek_id)
 
 
 @lru_cache(maxsize=256)

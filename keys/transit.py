@@ -44,8 +44,8 @@ T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - one item of a list
 
 CHUNK = 128
-REWRAP_CHUNK = 240
-"""Items in one call; rewrapping waits for no reader. OpenBao refuses JSON with more than 1,000 strings."""
+OPENING_CHUNK = 240
+"""Items in one call, of new DEKs and of wrapped ones. OpenBao refuses JSON with more than 1,000 strings."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,128}")
 _FIRST_PAUSE = 0.05
@@ -120,7 +120,7 @@ class Transit:
             items = self._batch(path, inputs, until, manner=Manner(how))
             return [i.rewrapped(w.dek_id, at_least=at_least) for w, i in zip(part, items, strict=True)]
 
-        return await self._each(wrapped, some, size=REWRAP_CHUNK)
+        return await self._each(wrapped, some)
 
     async def rotate(self, key: str, *, newest: int) -> int:
         """Make the version after `newest`, unless somebody has; answers the latest. Raises: KeysError."""
@@ -245,8 +245,6 @@ class Transit:
         self,
         wrapped: Sequence[WrappedDek],
         some: _Some[T],
-        *,
-        size: int = CHUNK,
     ) -> list[T | KeysError]:
         """`some` for each, in order; items that found a standby behind are tried again."""
         until = self._until()
@@ -255,7 +253,7 @@ class Transit:
         due = [place for place, one in enumerate(wrapped) if is_versioned(one.wrapped)]
         for pause in (*_STANDBY_PAUSES, None):
             work = partial(some, how=How.ANYWHERE if pause else How.ACTIVE_FIRST)
-            done = await self._in_chunks([wrapped[place] for place in due], work, until, size)
+            done = await self._in_chunks([wrapped[place] for place in due], work, until, OPENING_CHUNK)
             for place, one in zip(due, done, strict=True):
                 found[place] = one
             due = [place for place in due if isinstance(found[place], Busy)]

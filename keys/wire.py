@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-import requests
 from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from keys.answers import Reply, elsewhere, leads, undone
 from keys.errors import KeysError, Unreachable, Untrusted
 from keys.nodes import Nodes, Server, Turn
+from keys.session import Session
 
 _MAX_BODY = 8 << 20
 _NOT_SENT = "no connection"
@@ -69,8 +69,7 @@ class Wire:
         """`certificate`: paths of what every connection shows, and of its key."""
         self._server = server
         self.nodes = Nodes(len(server.addresses))
-        self._session = _new_session(server, connections=connections)
-        self._session.cert = certificate
+        self._session = Session(server, connections=connections, certificate=certificate)
 
     def adapters(self, token: str) -> list[Any]:
         """One for each node, under this token."""
@@ -141,16 +140,17 @@ class Line:
                 headers=asked.manner.headers(),
                 data=asked.body,
                 raise_exception=False,
-                stream=True,
                 timeout=self._wire.timeouts(turn.seconds),
             )
-            return Reply(response.status_code, _whole(response, until))
+            return Reply(response.status_code, _whole(response.raw, until))
         except KeysError as failure:
             return type(failure)(failure.rule)
-        except requests.exceptions.SSLError:
+        except SSLError:
             return Untrusted("the key server's certificate is not trusted")
-        except (requests.RequestException, HTTPError, OSError) as failure:
-            return Unreachable(_NOT_SENT if _never_connected(failure) else "no whole answer")
+        except (ConnectTimeoutError, NewConnectionError):
+            return Unreachable(_NOT_SENT)
+        except (HTTPError, OSError):
+            return Unreachable("no whole answer")
 
     def _active(self, until: float) -> int | None:
         """The node that leads, if one of ours says that it does."""
@@ -171,30 +171,12 @@ def _undone(found: Reply | KeysError) -> bool:
     return undone(found) if isinstance(found, Reply) else found.rule == _NOT_SENT
 
 
-def _never_connected(failure: Exception) -> bool:
-    """Whether the request cannot have been sent."""
-    reason = failure.args[0] if failure.args else None
-    return isinstance(getattr(reason, "reason", None), ConnectTimeoutError | NewConnectionError)
-
-
-def _new_session(server: Server, *, connections: int) -> requests.Session:
-    """A session that reads no environment, no netrc and no proxy, and waits for a connection of its own."""
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = server.ca or True
-    session.headers["Accept-Encoding"] = "identity"
-    adapter = HTTPAdapter(pool_connections=len(server.addresses), pool_maxsize=connections, pool_block=True)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _whole(response: requests.Response, until: float) -> bytes:
+def _whole(response: BaseHTTPResponse, until: float) -> bytes:
     """The body, piece by piece: a socket's timeout alone never ends a server that drips."""
     parts: list[bytes] = []
     size = 0
     try:
-        while part := response.raw.read1(1 << 16, decode_content=False):
+        while part := response.read1(1 << 16, decode_content=False):
             parts.append(part)
             size += len(part)
             if size > _MAX_BODY or time.monotonic() > until:

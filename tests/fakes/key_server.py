@@ -95,7 +95,7 @@ class FakeKeyServer:
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: set[socket.socket] = set()
+        self.open: set[socket.socket] = set()
         self.addr = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -105,7 +105,7 @@ class FakeKeyServer:
 
     def close(self) -> None:
         self._listener.close()
-        for connection in list(self._open):
+        for connection in list(self.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -116,12 +116,12 @@ class FakeKeyServer:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        self._open.add(connection)
+        self.open.add(connection)
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
             while (request := _read(stream)) is not None:
                 self.requests.append(request)
                 self._behaviour(request)(connection, request)
-        self._open.discard(connection)
+        self.open.discard(connection)
 
     def _behaviour(self, request: Request) -> Behaviour:
         if "/login " in request.line:

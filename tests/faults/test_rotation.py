@@ -21,7 +21,7 @@ from keys.keystore import CANARY, Keystore, dek
 from keys.pool import Pool
 from keys.provision import provision_tenant
 from keys.ring import WrappedDek
-from keys.transit import REWRAP_CHUNK, Transit, kek_of
+from keys.transit import OPENING_CHUNK, Transit, kek_of
 from tests.plugins.bao import Provisioned
 from tests.plugins.service import KINDS, Databank
 from vault.service.keks import look
@@ -311,7 +311,7 @@ async def test_outages_that_pass_are_waited_for(shop: Shop):
 
 async def test_a_page_of_its_real_size_is_rewrapped_whole(shop: Shop):
     """As many DEKs as go in one call are accepted by the key server, and more than a call's in one commit."""
-    await shop.add(REWRAP_CHUNK)
+    await shop.add(OPENING_CHUNK)
     done = await rotate(shop.tenant, replace(shop.tools(), page_size=PAGE))
-    assert done.rewrapped == len(shop.known) > REWRAP_CHUNK
+    assert done.rewrapped == len(shop.known) > OPENING_CHUNK
     await shop.assert_done(done)

@@ -1,7 +1,10 @@
 """Tax and statutory numbers: forms, check characters, embedded numbers, states."""
 
+import string
+
 import pytest
 from stdnum import luhn
+from stdnum.in_ import pan
 
 from vault.fields import BUILT_IN, Catalogue, InvalidValue
 
@@ -72,6 +75,18 @@ def test_ladakh_and_other_territory_are_states(state):
 def test_bad_gstin_is_refused(value, rule):
     """A slip, a swap, a state or a PAN that does not exist: each has its own rule."""
     assert rule_of("gstin", value) == rule
+
+
+def test_holders_of_a_pan_are_those_of_the_library():
+    """Every fourth letter is taken or refused as python-stdnum does, in a PAN and in one inside a GSTIN."""
+    for letter in string.ascii_uppercase:
+        number = f"AAP{letter}U0939F"
+        if pan.is_valid(number):
+            assert BUILT_IN["pan"].normalise(number) == number
+            assert BUILT_IN["gstin"].normalise(gstin(f"27{number}1Z"))
+        else:
+            assert rule_of("pan", number) == "holder_type"
+            assert rule_of("gstin", gstin(f"27{number}1Z")) == "embedded_pan"
 
 
 def test_gstin_mask_adds_nothing_to_the_pan_mask():

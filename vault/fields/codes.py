@@ -18,6 +18,9 @@ STATES = codes(
 OWNERSHIPS = codes("FLC FTC GAP GAT GOI NPL OPC PLC PTC SGC ULL ULT")
 """Kinds of company inside a CIN, as the Ministry of Corporate Affairs writes them."""
 
+PAN_HOLDERS = frozenset("ABCFGHJKLPT")
+"""Kinds of holder, the fourth letter of a PAN: those of python-stdnum."""
+
 COUNTRIES = codes(
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT "
     "BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH "

@@ -23,6 +23,11 @@ _TRACK = codes(
     "track track1 track2 track3 trackdata track1data track2data track3data trackone tracktwo magstripe "
     "magstripedata magneticstripe magneticstripedata stripedata swipedata track2equivalentdata "
 )
+_NAMED = {
+    **dict.fromkeys(_TRACK, "track_data"),
+    **dict.fromkeys(_PIN, "pin"),
+    **dict.fromkeys(_VERIFICATION, "card_verification_code"),
+}
 # ISO/IEC 7813. Track 1: format B, number ^ name ^ expiry and service code. Track 2: number = expiry and more.
 _TRACK_1 = re.compile(r"%?[Bb][0-9]{12,19}\^[^^\n]{2,26}\^[0-9]{4}")
 _TRACK_2 = re.compile(r";[0-9]{12,19}=[0-9]{4,}|(?<![0-9])[0-9]{12,19}=[0-9]{7,}")
@@ -64,12 +69,7 @@ def names_forbidden_data(name: str) -> str | None:
     """Say which kind of sensitive authentication data `name` is the name of, or None."""
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name[:64])
-    bare = _NOT_ALPHANUMERIC.sub("", name.lower())
-    if bare in _VERIFICATION:
-        return "card_verification_code"
-    if bare in _PIN:
-        return "pin"
-    return "track_data" if bare in _TRACK else None
+    return _NAMED.get(_NOT_ALPHANUMERIC.sub("", name.lower()))
 
 
 def _forbidden_members(members: dict[object, object]) -> str | None:

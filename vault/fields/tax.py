@@ -5,11 +5,11 @@ import re
 from stdnum import luhn
 from stdnum.eu import vat as eu_vat
 from stdnum.gb import vat as gb_vat
-from stdnum.in_ import aadhaar, pan
+from stdnum.in_ import aadhaar
 from stdnum.us import ein, ssn
 
 from vault.fields import mask, read
-from vault.fields.codes import GST_STATES, OWNERSHIPS, STATES
+from vault.fields.codes import GST_STATES, OWNERSHIPS, PAN_HOLDERS, STATES
 from vault.fields.rule import FieldType, Refused
 
 _PAN = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]")
@@ -27,14 +27,16 @@ def _pan(value: object) -> str:
     clean = read.matching(_PAN, read.code(value)).string
     if clean[5:9] == "0000":
         raise Refused("not_issued")
-    return read.checked(pan.validate, clean, component="holder_type")
+    if clean[3] not in PAN_HOLDERS:
+        raise Refused("holder_type")
+    return clean
 
 
 def _gstin(value: object) -> str:
     match = read.matching(_GSTIN, read.code(value))
     if match[1] not in GST_STATES:
         raise Refused("state_code")
-    if not pan.is_valid(match[2]):
+    if match[2][3] not in PAN_HOLDERS or match[2][5:9] == "0000":
         raise Refused("embedded_pan")
     return read.checked(_gst_check_character, match.string)
 

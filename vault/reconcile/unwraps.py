@@ -1,6 +1,6 @@
 """Every unwrap must be told by an event of ours, and be made once. Pure: what our log says comes in.
 
-An unwrap names its list and, behind it, a number that no other request has. A list of more than 128 items
+An unwrap names its list and, behind it, a number that no other request has. A long list
 takes several calls, and our own client makes a call again when its answer was lost. So the number counts
 once, for ever; an item of a list counts once too, but for a second call within seconds by the same identity
 from the same address, which is what a lost answer looks like.

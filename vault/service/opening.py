@@ -157,7 +157,7 @@ async def unwrap(
     *,
     batch: str,
 ) -> dict[bytes, bytes | KeysError]:
-    """One call for each 128 DEKs of the whole list. A failure of the call is the failure of each."""
+    """As few calls as there can be for the whole list. A failure of the call is the failure of each."""
     keys: dict[bytes, bytes | KeysError] = dict.fromkeys(wanted, EnvelopeError("no key"))
     present_keys = [wrapped[dek_id] for dek_id in wanted if dek_id in wrapped]
     if not present_keys:

@@ -13,13 +13,13 @@ from typing import Protocol, TypeVar
 from keys.errors import KeysError
 from keys.holdings import Swap
 from keys.ring import WrappedDek
-from keys.transit import REWRAP_CHUNK
+from keys.transit import OPENING_CHUNK
 from vault.service.pace import Pace
 
 T = TypeVar("T")
 
 WORKERS = 4
-PAGE = 4 * REWRAP_CHUNK
+PAGE = 4 * OPENING_CHUNK
 """DEKs that are read, and written, at once."""
 OUTAGE_SECONDS = 120.0
 """How long a run waits for a key server or a keystore that does not answer, before it gives up."""
@@ -111,8 +111,8 @@ class Rewrap:
     async def _one(self, page: Sequence[WrappedDek]) -> None:
         """Rewrap a page, and put it where the old one still stands."""
         swaps: list[Swap] = []
-        for start in range(0, len(page), REWRAP_CHUNK):
-            swaps += await self._rewrapped(page[start : start + REWRAP_CHUNK])
+        for start in range(0, len(page), OPENING_CHUNK):
+            swaps += await self._rewrapped(page[start : start + OPENING_CHUNK])
         done = await self._timed("keystore", 0, lambda: self.shelf.swap(self.tenant, swaps))
         self.tally.rewrapped += done
         self.tally.overtaken += len(swaps) - done

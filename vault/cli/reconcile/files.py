@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 _GZIP = b"\x1f\x8b"
 LONGEST = 16 << 20
-"""Bytes of one line that are read: ours have 128 items at most. A longer one is an incident."""
+"""Bytes of one line that are read: ours have 240 items at most. A longer one is an incident."""
 
 
 @dataclass(frozen=True, slots=True)
