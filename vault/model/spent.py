@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class Spender:
@@ -12,8 +14,7 @@ class Spender:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(msgspec.Struct, frozen=True):
     """An account as it stands: windows by number, and what was counted in each."""
 
     hour: int = 0

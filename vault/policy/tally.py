@@ -4,7 +4,8 @@ A window never goes backwards: a clock that is set back counts on in the window 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vault.model.spent import Spent
 from vault.policy.budgets import Budget, Limits, hour, minute

@@ -5,8 +5,10 @@ budget, nothing is counted and nobody waits.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from msgspec.structs import replace
 
 from vault.model.ask import Caller, Denied
 from vault.model.spent import Spender, Spent
