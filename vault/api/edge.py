@@ -1,6 +1,8 @@
 """What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
 
+import asyncio
 from collections.abc import Sized
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,7 +12,7 @@ from starlette.responses import Response
 
 from vault.api.bodies import check_count
 from vault.api.within import Within
-from vault.errors import BadRequest, TooLarge, Unsupported
+from vault.errors import BadRequest, Throttled, TooLarge, Unsupported
 from vault.model.ask import Caller
 from vault.model.names import acceptable_reason, acceptable_reference
 from vault.model.token import MalformedToken, parse
@@ -20,6 +22,7 @@ from vault.service.visit import Visit
 LARGEST_BODY = 1 << 20
 BODY_SECONDS = 10.0
 """What a body may take to arrive: strangers could otherwise fill memory with bodies that never end."""
+LINGER_SECONDS = 0.5
 _LATEST = 2**56 - 1
 """The last time an event id can hold."""
 
@@ -92,8 +95,23 @@ async def caller(request: Request, authenticator: Authenticator) -> Caller:
         request_id=request.scope["state"]["request_id"],
     )
     visit = request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
-    await visit.enter(_declared(request))
+    try:
+        await visit.enter(_declared(request))
+    except Throttled:
+        await _linger(request)
+        raise
     return who
+
+
+async def _linger(request: Request) -> None:
+    """Let who is refused wait for his answer, so that asking again at once gains nothing and costs little.
+
+    What arrives meanwhile is thrown away: a connection with an unread body could not be kept.
+    """
+    with suppress(TimeoutError), Within(LINGER_SECONDS):
+        while (await request.receive()).get("more_body", False):
+            pass
+        await asyncio.sleep(LINGER_SECONDS)
 
 
 def count(request: Request, items: Sized) -> None:

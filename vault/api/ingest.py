@@ -18,6 +18,7 @@ from vault.service.catalogue import UNKNOWN_CLASS, catalogue
 from vault.service.gather import Gather
 from vault.service.idempotency import Key, key_for
 from vault.service.registers import Registers
+from vault.service.slices import slices
 from vault.service.tokenize import Answer, NewValue, Tokenized, TokenizeRequest
 from vault.store.notices import Notices
 
@@ -44,7 +45,7 @@ class IngestApi:
         body: TokenizeBody = decode(raw, TokenizeBody)
         edge.count(request, body.items)
         policy = (await self._registers.of(caller.tenant)).policy
-        items = read_items(body, caller, catalogue(policy))
+        items = await read_items(body, caller, catalogue(policy))
         key = idempotency_key(request, caller, "tokenize", raw)
         if body.notice is not None and caller.may("tokenize"):
             await self._assert_notice(caller.tenant, body.notice)
@@ -85,14 +86,18 @@ def _canonical(body: bytes) -> bytes | None:
         return None
 
 
-def read_items(body: TokenizeBody, caller: Caller, known: fields.Catalogue) -> list[NewValue | ServiceError]:
+async def read_items(
+    body: TokenizeBody, caller: Caller, known: fields.Catalogue
+) -> list[NewValue | ServiceError]:
     """Normalise and validate each item. In mode `all` the first bad one ends the request here.
 
     Raises: InvalidValue, with every bad item's problem.
     """
     if not caller.may("tokenize"):
         return [_unread(item, known) for item in body.items]
-    items = [_read(item, item.subject or body.subject, known) for item in body.items]
+    items: list[NewValue | ServiceError] = []
+    async for some in slices(body.items):
+        items += [_read(item, item.subject or body.subject, known) for item in some]
     problems = [(i, one) for i, one in enumerate(items) if isinstance(one, ServiceError)]
     if problems and body.mode == "all":
         raise ServiceError.of_items(problems)

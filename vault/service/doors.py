@@ -1,7 +1,7 @@
 """How much of one credential is worked on at once while others are about; what is beyond waits, unread.
 
 Reading, checking and answering requests takes the worker's one thread, and nobody's turn there is kept but
-by what is let in. So the unit is the length of the body: a good thirty single requests, or one long list.
+by what is let in. So the unit is the length of the body: sixteen single requests, or one long list.
 Whoever is alone on this worker is not held up at all.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vault.errors import Throttled
 
-BYTES_AT_ONCE = 8192
+BYTES_AT_ONCE = 4096
 LEAST_BYTES = 256
 """What the shortest request counts for."""
 MOST_WAITING = 256

@@ -124,6 +124,7 @@ class Gather(Generic[Q, A]):
         while taken := line.turns.next_list(self._limits.list_items):
             waiters = [waiter for some in taken.values() for waiter in some]
             self._items -= sum(waiter.items for waiter in waiters)
+            self._start(tenant, line)
             try:
                 await self._answer(tenant, waiters)
             finally:

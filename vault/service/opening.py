@@ -21,6 +21,7 @@ from vault.service.asked import Item, draft, present, still_allowed
 from vault.service.parts import Reveal
 from vault.service.record import record
 from vault.service.refusals import from_keys, problem
+from vault.service.slices import slices
 from vault.store.records import Stored
 from vault.store.wall import open_record
 
@@ -81,8 +82,9 @@ async def open_all(
         return
     wanted = {stored.dek_id for _, stored in opening}
     keys = await unwrap(tenant, wanted, wrapped, parts.unwrapper, batch=batch)
-    for item, stored in opening:
-        item.outcome = opened(tenant, stored, keys[stored.dek_id])
+    async for some in slices(opening):
+        for item, stored in some:
+            item.outcome = opened(tenant, stored, keys[stored.dek_id])
 
 
 async def look_again(tenant: str, items: Sequence[Item], policy: Policy, parts: Reveal) -> None:

@@ -21,6 +21,7 @@ from vault.service.idempotency import Key, answered, first_of_each
 from vault.service.parts import Ingest
 from vault.service.record import kept
 from vault.service.refusals import problem, refused_before
+from vault.service.slices import slices
 from vault.store.failures import StaleLease
 from vault.store.unit import NewAnswer, NewIndexRow, NewRecord
 from vault.store.wall import Place, digest, seal_record
@@ -179,11 +180,12 @@ async def _seal(tenant: str, items: Sequence[_Item], parts: Ingest) -> None:
     deks = await parts.pool.take(tenant, len(sealing))
     names = _pieces(parts.random(RANDOM_BYTES * len(sealing)), RANDOM_BYTES)
     nonces = _pieces(parts.random(NONCE_BYTES * len(sealing)), NONCE_BYTES)
-    for item, dek, name, nonce in zip(sealing, deks, names, nonces, strict=True):
-        value = item.value
-        place = Place(tenant, value.subject, mint(value.field_type, name), value.field_type)
-        sealed = seal_record(value.value, place, dek, nonce=nonce)
-        item.record = replace(sealed, notice=item.notice) if item.notice else sealed
+    async for some in slices(list(zip(sealing, deks, names, nonces, strict=True))):
+        for item, dek, name, nonce in some:
+            value = item.value
+            place = Place(tenant, value.subject, mint(value.field_type, name), value.field_type)
+            sealed = seal_record(value.value, place, dek, nonce=nonce)
+            item.record = replace(sealed, notice=item.notice) if item.notice else sealed
 
 
 def _pieces(random: bytes, size: int) -> list[bytes]:

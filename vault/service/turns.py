@@ -40,8 +40,10 @@ class Turns(Generic[W]):
     """The lines of one tenant, and the lists under way."""
 
     def __init__(self, lists_at_once: int) -> None:
-        """One list more may be under way, for credentials that are in none: nobody finds all doors taken by
-        one other."""
+        """Of one credential no more than one, while others are there.
+
+        One more list may be under way, for credentials that are in none: it waits for no two others to end.
+        """
         self._lists_at_once = lists_at_once
         self._lines: dict[str, _Line[W]] = {}
         self._under_way = 0
@@ -110,6 +112,6 @@ class Turns(Generic[W]):
                 heapq.heappop(heap)
 
     def _may_go(self, line: _Line[W]) -> bool:
-        if self._under_way < self._lists_at_once:
-            return True
-        return self._under_way == self._lists_at_once and not line.lists
+        if not line.lists:
+            return self._under_way <= self._lists_at_once
+        return self._under_way < self._lists_at_once and len(self._lines) == 1
