@@ -116,9 +116,11 @@ class Pool:
         self._ready.clear()
 
     def _pop(self, tenant: str, count: int) -> list[Dek] | None:
+        """`count` DEKs, if there are as many. Who takes many leaves some for those who take one."""
         self._drop_stale(tenant)
         ready = self._ready.setdefault(tenant, deque())
-        return [ready.popleft()[1] for _ in range(count)] if len(ready) >= count else None
+        left = self.low_water if count > BATCH else 0
+        return [ready.popleft()[1] for _ in range(count)] if len(ready) >= count + left else None
 
     async def _make_and_pop(self, tenant: str, count: int) -> list[Dek]:
         for _ in range(_TURNS):
@@ -155,18 +157,18 @@ class Pool:
         return task
 
     async def _fill(self, tenant: str, goal: int) -> None:
-        ready = self._ready.setdefault(tenant, deque())
-        missing = max(goal - len(ready), 1)
+        missing = max(goal - self.level(tenant), 1)
         batches = [min(BATCH, missing - start) for start in range(0, missing, BATCH)]
-        for batch in await asyncio.gather(*(self._make(tenant, count) for count in batches)):
-            ready.extend(batch)
+        await asyncio.gather(*(self._make(tenant, count) for count in batches))
 
-    async def _make(self, tenant: str, count: int) -> list[tuple[int, Dek]]:
+    async def _make(self, tenant: str, count: int) -> None:
         deks = {self._random(DEK_ID_BYTES): self._random(DEK_BYTES) for _ in range(count)}
         # Half the lease on our own clock: a commit near the end of the real one would be refused.
         usable_until = self._now() + self._lease // 2
         until = await self._wrap(tenant, deks, partial(self._keystore.insert, tenant, lease=self._lease))
-        return [(usable_until, Dek(dek_id, key, until)) for dek_id, key in deks.items()]
+        self._ready.setdefault(tenant, deque()).extend(
+            (usable_until, Dek(dek_id, key, until)) for dek_id, key in deks.items()
+        )
 
     async def _wrap(
         self,

@@ -142,6 +142,21 @@ async def test_large_takers_do_not_starve_each_other(bench):
     assert [len(some) for some in taken] == [100, 100, 300, 1, 16]
 
 
+async def test_a_long_list_leaves_some_for_short_ones(bench):
+    """While a list that takes nearly all waits for more to be made, whoever takes one is served at once."""
+    pool = bench.new(size=200)
+    await pool.warm("acme")
+    bench.ring.delay = 5
+    long = asyncio.create_task(pool.take("acme", 190))
+    await asyncio.sleep(0)
+    wrapped = len(bench.wraps())
+    assert [len(await pool.take("acme", 1)) for _ in range(20)] == [1] * 20
+    assert len(bench.wraps()) == wrapped
+    assert not long.done()
+    long.cancel()
+    await pool.close()
+
+
 async def test_refill_is_made_in_batches_the_key_server_takes(bench):
     """A large refill is cut into calls of at most 128."""
     await bench.pool.take("acme", 300)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
@@ -16,6 +17,7 @@ from vault.errors import ServiceError
 from vault.settings import Settings, SettingsError
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+_SWITCH_SECONDS = 0.001
 _KNOWN = (KeysError, ServiceError, SettingsError)
 _COLLECTING = (20_000, 20, 50)
 """A list of a thousand makes tens of thousands of values, next to none of them in a cycle."""
@@ -27,6 +29,8 @@ def load(settings: Settings, planes: list[str], status: "Synchronized[int]", par
     if os.getpid() != parent:
         process.end_with(parent)
     logs.configure()
+    # The event loop waits for the interpreter behind every thread that computes, as those that wrap keys do.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         told = Told(create_app(settings, planes), status)
     except _KNOWN as error:
