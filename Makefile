@@ -34,6 +34,8 @@ bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 5
 	$(BIN)/python -m benchmarks.log_proof
 	$(BIN)/python -m benchmarks.retention
 	$(BIN)/python -m benchmarks.rewrap
+	$(BIN)/python -m benchmarks.storage --json bench-storage.json
+	$(BIN)/python -m benchmarks.sizing --hot bench-hot-postgresql.json --storage bench-storage.json
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && set -x \
 	&& $(BIN)/python -m benchmarks.audit_verify make $$folder/mirror \
 	&& $(BIN)/python -m benchmarks.audit_verify verify $$folder/mirror \

@@ -43,6 +43,8 @@ class Costs:
     """{process: µs of CPU for a DEK}"""
     rewrapped_a_second: float
     """Seen on two cores with nobody served."""
+    ended_a_second: float
+    """Records that a retention run judges and ends, beside planes that serve."""
     origin: Mapping[str, str]
 
     @classmethod

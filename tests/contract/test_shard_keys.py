@@ -41,6 +41,7 @@ EXPECTED = {
     | {"leaf", "checkpoint", "event", "signed_list", "dek"},
     "search": {"blind_index", "record", "tombstone", "event", "signed_list"},
     "inspect": {"record", "event", "signed_list"},
+    "erase": {"record", "tombstone", "blind_index", "hold", "event", "signed_list", "dek"},
     "sequence": {"signed_list", "event", "leaf", "node", "checkpoint", "list_refusal"},
 }
 """Spread tables that a verb is known to need: what was recorded is not a part of it."""
@@ -144,11 +145,13 @@ async def hot_verbs(world: World, postgres: Postgres) -> Mapping[str, Recorded]:
         found = await world.post("/v1/search", body, who="payments")
     async with recorded(world, postgres) as done["inspect"]:
         seen = await world.post("/v1/inspect", {"tokens": tokens}, who="payments")
+    async with recorded(world, postgres) as done["erase"]:
+        gone = await world.erase(tokens[-1:])
     for _ in range(3):  # more than a tile of leaves, so that nodes are written
         await world.seal(100)
     async with recorded(world, postgres) as done["sequence"]:
         await sequence(world)
-    assert {one.status_code for one in (made, again, opened, found, seen)} == {200}
+    assert {one.status_code for one in (made, again, opened, found, seen, gone)} == {200}
     assert found.json()["tokens"] == tokens[:1]
     return done
 

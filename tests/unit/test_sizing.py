@@ -12,7 +12,9 @@ from benchmarks.sizing.queue import Service, fewest, simulate
 
 VERBS = ("tokenize", "tokenize_indexed", "detokenize", "detokenize_bulk")
 COSTS = Costs(
-    cpu_us={verb: {"ingest": 500.0, "reveal": 250.0, "PostgreSQL": 100.0} for verb in VERBS},
+    cpu_us={
+        verb: {"ingest": 500.0, "reveal": 250.0, "PostgreSQL": 100.0} for verb in (*VERBS, "tokenize_bulk")
+    },
     latency_ms={"tokenize": 5.0, "detokenize": 6.0},
     row_bytes={"record": 400, "blind_index": 300, "dek": 200, "event": 1500, "leaf": 200, "signed_list": 500},
     index_bytes={"record": 100, "blind_index": 200, "dek": 50, "event": 500},
@@ -20,6 +22,7 @@ COSTS = Costs(
     audit_bytes={"tokenize": 600, "detokenize": 500},
     rewrap_us={"key server": 80.0, "others": 20.0},
     rewrapped_a_second=10_000,
+    ended_a_second=2_000,
     origin={},
 )
 SERVICE = Service(fixed_ms=4.0, value_ms=0.5)
@@ -93,9 +96,11 @@ def test_storage_is_rows_times_their_bytes():
     assert found["after five years"] == pytest.approx(four + years)
 
 
-def test_a_rotation_costs_every_dek_once():
-    """CPU by the cost of a DEK, hours by the rate that was seen."""
+def test_what_is_done_to_everything_is_paid_for_each():
+    """CPU by the cost of a value or a DEK, hours by the rate that was seen."""
     found = lines()
+    assert found["CPU of filling it"] == pytest.approx(50_000_000 * 850e-6 / 3600)
+    assert found["retention runs, on two cores"] == pytest.approx(5_000_000 / 2_000 / 3600)
     assert found["CPU of a rotation"] == pytest.approx(50_000_000 * 100e-6 / 3600)
     assert found["a rotation, on two cores"] == pytest.approx(50_000_000 / 10_000 / 3600)
     assert lines(replace(COSTS, rewrapped_a_second=5_000))["a rotation, on two cores"] == pytest.approx(
