@@ -9,7 +9,7 @@ numbers; `--real` of the records are real ones, spread over the tables, and thos
 sends every load to every size. Throughput depends on what else the machine does; CPU for each value, that of
 PostgreSQL apart, and blocks that PostgreSQL looked at for each value hardly do.
 
-A million records take some 2 minutes to fill and 4 GB; ten million 20 minutes and 37 GB, under --folder.
+A million records take some 2 minutes to fill and 4 GB; ten million 20 minutes and 40 GB, under --folder.
 """
 
 import argparse
@@ -65,6 +65,7 @@ class Looked:
     hit: int
     read: int
     wal: int
+    images: int
 
     def each(self, before: "Looked", values: float) -> dict[str, float]:
         """For each value since an earlier look: blocks looked at, those it did not hold, bytes of WAL."""
@@ -72,6 +73,7 @@ class Looked:
             "blocks each": (self.hit - before.hit + self.read - before.read) / values,
             "asked of the system": (self.read - before.read) / values,
             "WAL bytes": (self.wal - before.wal) / values,
+            "pages in it": (self.images - before.images) / values,
         }
 
 
