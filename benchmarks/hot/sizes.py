@@ -52,7 +52,8 @@ _SIZES = """
     WHERE child.relkind = 'r' AND child.relnamespace = 'public'::regnamespace
     GROUP BY 1 HAVING sum(pg_total_relation_size(child.oid)) > 1048576 ORDER BY 1"""
 _LOOKED_AT = (
-    "SELECT sum(blks_hit), sum(blks_read), pg_current_wal_insert_lsn() - '0/0'::pg_lsn FROM pg_stat_database"
+    "SELECT sum(blks_hit), sum(blks_read), pg_current_wal_insert_lsn() - '0/0'::pg_lsn,"
+    " (SELECT wal_fpi FROM pg_stat_wal) FROM pg_stat_database"
 )
 _FLUSH_SECONDS = 1.1
 """A connection of PostgreSQL tells its counters with the first statement a second after it told them last."""
