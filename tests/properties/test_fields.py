@@ -11,9 +11,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vault.demo.signups import generate
-from vault.fields import BUILT_IN, BadDefinition, Catalogue, InvalidValue, define, forbidden_payload
+from vault.fields import BUILT_IN, BadDefinition, Catalogue, InvalidValue, define, forbidden_payload, read
 from vault.fields.mask import HIDDEN
 from vault.fields.pattern import BadPattern, compile_pattern
+from vault.fields.rule import Refused
 
 KINDS = {kind.name: kind for kind in Catalogue(enabled=["card_number", "aadhaar"])}
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates and controls included
@@ -254,3 +255,20 @@ def test_neighbouring_repeats_do_not_backtrack(pattern):
     started = time.process_time()
     assert not compiled.matches("a" * 255 + "\n")
     assert time.process_time() - started < 0.5
+
+
+@given(st.text(max_size=30) | st.text("Aa1- é\x00\n०", max_size=12) | st.integers() | st.just("a" * 1025))
+def test_a_code_is_read_the_same_the_quick_way(value):
+    """A code of letters and digits alone is what the whole cleaning would have made of it, and as refused."""
+
+    def whole(given_: object) -> str:
+        return read.ascii_text(given_).translate(str.maketrans("", "", " -")).upper()
+
+    assert cleaned(read.code, value) == cleaned(whole, value)
+
+
+def cleaned(reader, value) -> str:
+    try:
+        return reader(value)
+    except Refused as refused:
+        return f"refused: {refused.rule}"

@@ -43,6 +43,9 @@ def ascii_text(value: object) -> str:
 
 def code(value: object) -> str:
     """Return `value` as an upper-case ASCII code without spaces and hyphens."""
+    # Letters and digits alone, as nearly all are, have nothing to be refused or taken out.
+    if isinstance(value, str) and len(value) <= RAW_LIMIT and value.isascii() and value.isalnum():
+        return value.upper()
     return ascii_text(value).translate(_SEPARATORS).upper()
 
 
