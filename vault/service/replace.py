@@ -4,7 +4,6 @@ Each version is sealed under a DEK of its own and bound to its number. The trans
 version removes the old one and remembers its DEK, which is destroyed right after, or by `resume` in a minute.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -154,8 +153,9 @@ async def _seal(tenant: str, changes: Sequence[_Change], policy: Policy, parts: 
     for (change, stored), dek in zip(going, deks, strict=True):
         if isinstance(change.new.value, Secret):
             place = Place(tenant, stored.subject, stored.token, stored.field_type, stored.version + 1)
-            sealed = seal_record(change.new.value, place, dek, nonce=parts.random(NONCE_BYTES))
-            change.record = dataclasses.replace(sealed, notice=stored.notice)
+            change.record = seal_record(
+                change.new.value, place, dek, nonce=parts.random(NONCE_BYTES), notice=stored.notice
+            )
             change.index = await _index(tenant, stored, change.new.value, policy, parts)
 
 

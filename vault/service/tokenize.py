@@ -184,8 +184,7 @@ async def _seal(tenant: str, items: Sequence[_Item], parts: Ingest) -> None:
         for item, dek, name, nonce in some:
             value = item.value
             place = Place(tenant, value.subject, mint(value.field_type, name), value.field_type)
-            sealed = seal_record(value.value, place, dek, nonce=nonce)
-            item.record = replace(sealed, notice=item.notice) if item.notice else sealed
+            item.record = seal_record(value.value, place, dek, nonce=nonce, notice=item.notice or None)
 
 
 def _pieces(random: bytes, size: int) -> list[bytes]:

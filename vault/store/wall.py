@@ -39,8 +39,10 @@ class Place(msgspec.Struct, frozen=True):
         )
 
 
-def seal_record(value: Secret[bytes], place: Place, dek: Dek, *, nonce: bytes) -> NewRecord:
-    """Seal a value in its place under a DEK that nothing else will use."""
+def seal_record(
+    value: Secret[bytes], place: Place, dek: Dek, *, nonce: bytes, notice: str | None = None
+) -> NewRecord:
+    """Seal a value in its place under a DEK that nothing else will use. `notice`: what was shown with it."""
     aad = place.aad(dek.dek_id)
     return NewRecord(
         tenant=place.tenant,
@@ -51,6 +53,7 @@ def seal_record(value: Secret[bytes], place: Place, dek: Dek, *, nonce: bytes) -
         dek_id=dek.dek_id,
         sealed=seal(value.reveal(), dek=dek.key, dek_id=dek.dek_id, nonce=nonce, aad=aad),
         dek_lease=dek.lease_until,
+        notice=notice,
     )
 
 
