@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.hot.contenders import BULK, Ours
+from benchmarks.hot.contenders import BULK, SEEDED, Ours
 from benchmarks.hot.fleet import Shape
 from benchmarks.hot.load import Plan, Taken, drive
 from benchmarks.hot.measure import SETTLE
@@ -212,6 +212,8 @@ def main() -> None:
     arguments.add_argument("--only", default="")
     arguments.add_argument("--json", type=Path, default=Path("bench-fair.json"))
     given = arguments.parse_args()
+    if given.limit * 10 < SEEDED:
+        arguments.error(f"--limit: at least {SEEDED // 10}, or the stage could not be seeded")
     found = asyncio.run(run(given))
     Console(width=150).print(table(found, given))
     given.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", "utf-8")
