@@ -159,7 +159,12 @@ class Callers:
 
 
 async def roll(hosts: Sequence[Served]) -> None:
-    """End each by SIGTERM, which lets it finish, and start it again, one after the other."""
+    """End each and start it again, one after the other."""
     for host in hosts:
-        assert await asyncio.to_thread(host.end, signal.SIGTERM) == 0, host.log.read_text()[-2000:]
+        await ended(host)
         await host.start()
+
+
+async def ended(host: Served) -> None:
+    """End it by SIGTERM, which lets it finish what it has begun."""
+    assert await asyncio.to_thread(host.end, signal.SIGTERM) == 0, host.log.read_text()[-2000:]
