@@ -224,6 +224,8 @@ async def run(given: argparse.Namespace) -> None:
     tempfile.tempdir = str(given.folder) if given.folder else None
     async with AsyncExitStack() as stack:
         sizes = [await sized(stack, records, given) for records in given.records]
+        if given.ask:
+            await asyncio.to_thread(input, "filled; Enter when the machine is quiet\n")
         done = await rounds(sizes, given.seconds, given.rounds)
         found = compared(done)
         show(found, sizes)
@@ -244,6 +246,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=3)
     arguments.add_argument("--shared-buffers", default="2GB")
+    arguments.add_argument("--ask", action="store_true", help="wait for Enter between filling and measuring")
     arguments.add_argument("--folder", type=Path, help="where databases are made, in place of the system's")
     arguments.add_argument("--json", type=Path, default=Path("bench-sizes.json"))
     asyncio.run(run(arguments.parse_args()))
