@@ -104,13 +104,21 @@ async def _frozen_everywhere(
         assert await _settled(client, bearer, tokens[:2]) == ["credential_frozen"] * 2
         look = await client.post("/v1/inspect", json={"tokens": tokens[:1]}, headers=bearer)
         assert look.json()["items"][0]["problem"]["code"] == "credential_frozen"
-        form = {"grant_type": "client_credentials"}
-        auth = ("acme.stolen", service.secrets["acme.stolen"])
-        refused = await client.post("/oauth2/token", data=form, auth=auth)
+        refused = await _asked_for_a_token(service, client)
         assert (refused.status_code, refused.json()["error"]) == (403, "unauthorized_client")
     told = await service.client.get("/v1/policy", headers=bearer)
     assert told.json()["code"] == "credential_frozen"
     assert (await service.detokenize(tokens[:100])).status_code == 200  # somebody else's work goes on
+
+
+async def _asked_for_a_token(service: World, client: httpx.AsyncClient) -> httpx.Response:
+    """What control says once it has learnt of a freeze, for which it has a second as every plane has."""
+    form, auth = {"grant_type": "client_credentials"}, ("acme.stolen", service.secrets["acme.stolen"])
+    answer = await client.post("/oauth2/token", data=form, auth=auth)
+    if answer.status_code == 200:
+        await asyncio.sleep(1.0)
+        answer = await client.post("/oauth2/token", data=form, auth=auth)
+    return answer
 
 
 async def _settled(
