@@ -78,6 +78,7 @@ class Transit:
         self._mount = checked_name(mount)
         self._deadline = deadline
         self._login = Login(server, identity, connections=threads)
+        self._at_once = threads
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="transit")
 
     async def wrap(self, tenant: str, deks: Mapping[bytes, bytes]) -> list[WrappedDek]:
@@ -241,11 +242,7 @@ class Transit:
         reply = self._login.send("post", path, _json(body), until=until, manner=manner)
         return items_of(reply, expected=len(inputs))
 
-    async def _each(
-        self,
-        wrapped: Sequence[WrappedDek],
-        some: _Some[T],
-    ) -> list[T | KeysError]:
+    async def _each(self, wrapped: Sequence[WrappedDek], some: _Some[T]) -> list[T | KeysError]:
         """`some` for each, in order; items that found a standby behind are tried again."""
         until = self._until()
         # What does not even look like transit's writing is not sent: its neighbours must not wait for it.
@@ -271,8 +268,14 @@ class Transit:
     ) -> list[T]:
         """`work` on at most `size` items at a time, chunks side by side, results in order."""
         parts = [items[start : start + size] for start in range(0, len(items), size)]
-        runs = [self._run(partial(work, part), until) for part in parts]
-        return [result for done in await asyncio.gather(*runs) for result in done]
+        # One thread is left for others: else every short call would wait for all of a long one.
+        turn = asyncio.Semaphore(max(1, self._at_once - 1))
+
+        async def run(part: Sequence[I]) -> list[T]:
+            async with turn:
+                return await self._run(partial(work, part), until)
+
+        return [result for done in await asyncio.gather(*map(run, parts)) for result in done]
 
     async def _run(self, work: Callable[[float], T], until: float | None = None) -> T:
         """`work(until)` in a thread; again, after a pause, while it fails for a passing reason."""

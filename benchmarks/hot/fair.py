@@ -1,7 +1,7 @@
 """How long a well-behaved credential waits beside an abusive one of its tenant, against alone.
 
     python -m benchmarks.hot.fair [--verb tokenize|detokenize|both] [--rounds 3] [--seconds 8] [--rate 100]
-        [--limit 500] [--only TEXT] [--json FILE]
+        [--limit 200] [--only TEXT] [--json FILE]
 
 The stage is that of `benchmarks.hot`. The well-behaved one sends single requests that arrive by chance,
 `--rate` a second, whatever becomes of them. Beside it, from a process of its own over kept connections, as
@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.hot.contenders import BULK, SEEDED, Ours
+from benchmarks.hot.contenders import BULK, Ours
 from benchmarks.hot.fleet import Shape
 from benchmarks.hot.load import Plan, Taken, drive
 from benchmarks.hot.measure import SETTLE
@@ -195,7 +195,8 @@ async def run(given: argparse.Namespace) -> list[Seen]:
     """Both stages, as far as they are wanted."""
     named = [case for case in CASES if case.name.startswith("alone") or given.only in case.name]
     found: list[Seen] = []
-    for limited, told in ((False, {}), (True, {"STRONGROOM_RATE_VALUES_PER_SECOND": str(given.limit)})):
+    limit = {"RATE_VALUES_PER_SECOND": str(given.limit), "RATE_BURST_SECONDS": "1"}
+    for limited, told in ((False, {}), (True, {f"STRONGROOM_{name}": one for name, one in limit.items()})):
         cases = [case for case in named if case.limited == limited]
         if any(case.connections for case in cases):
             found += await measure(given, cases, **told)
@@ -208,12 +209,10 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=8)
     arguments.add_argument("--rate", type=float, default=100)
-    arguments.add_argument("--limit", type=int, default=500)
+    arguments.add_argument("--limit", type=int, default=200)
     arguments.add_argument("--only", default="")
     arguments.add_argument("--json", type=Path, default=Path("bench-fair.json"))
     given = arguments.parse_args()
-    if given.limit * 10 < SEEDED:
-        arguments.error(f"--limit: at least {SEEDED // 10}, or the stage could not be seeded")
     found = asyncio.run(run(given))
     Console(width=150).print(table(found, given))
     given.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", "utf-8")

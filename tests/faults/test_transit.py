@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 import traceback
 from base64 import b64encode
@@ -322,6 +323,25 @@ async def test_hung_threads_do_not_hold_the_next_call(liar: FakeKeyServer) -> No
     liar.behaviour = _items({"plaintext": SPELLINGS[1]})
     await until(lambda: _opens(transit), seconds=5)
     await transit.aclose()
+
+
+async def test_long_list_leaves_a_thread_for_a_short_one():
+    """While the key server keeps all calls of a list of 2,400 waiting, another's call of one is under way."""
+    transit = Transit(Server("http://127.0.0.1:9"), AppRole("role", "secret"), threads=4, deadline=5)
+    answered, under_way = threading.Event(), []
+
+    def waits(part, _):
+        under_way.append(len(part))
+        answered.wait(5)
+        return list(part)
+
+    long = asyncio.create_task(transit._in_chunks(list(range(2400)), waits, None, 240))
+    await until(lambda: len(under_way) == 3)
+    assert await transit._in_chunks(["one"], lambda part, _: list(part)) == ["one"]
+    assert len(under_way) == 3
+    answered.set()
+    assert await long == list(range(2400))
+    transit._threads.shutdown()
 
 
 async def _opens(transit: Transit) -> bool:
