@@ -23,11 +23,13 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import text
 
+from keys.database import FAILURES, Database
 from keys.errors import KeystoreUnavailable, Outdated
+from keys.prepared import Prepared, Statement, given, listed
 from keys.ring import WrappedDek
 
 metadata = MetaData()
@@ -73,7 +75,7 @@ _MAKE_FENCE = text("INSERT INTO kek_fence (tenant) VALUES (:tenant) ON CONFLICT 
 class Keystore:
     """Wrapped DEKs by tenant and id. Every method may raise KeystoreUnavailable."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Database) -> None:
         self._engine = engine
 
     async def insert(self, tenant: str, deks: Sequence[WrappedDek], *, lease: int) -> int:
@@ -98,15 +100,13 @@ class Keystore:
                 await connection.execute(insert(dek), _row(tenant, wrapped, FOR_EVER))
         except IntegrityError:
             return
-        except (SQLAlchemyError, OSError, TimeoutError):
+        except FAILURES:
             raise KeystoreUnavailable from None
 
     async def fetch(self, tenant: str, dek_ids: Sequence[bytes]) -> dict[bytes, WrappedDek]:
         """The wrapped DEKs that exist, by id."""
-        wanted = select(dek.c.dek_id, dek.c.wrapped).where(dek.c.tenant == tenant, dek.c.dek_id.in_(dek_ids))
         with translated():
-            async with self._engine.connect() as connection:
-                rows = (await connection.execute(wanted)).all()
+            rows = await _FETCH.run(self._engine, tenant=tenant, dek_ids=dek_ids)
         return {row[0]: WrappedDek(row[0], row[1]) for row in rows}
 
     async def destroy(self, tenant: str, dek_ids: Sequence[bytes]) -> None:
@@ -118,6 +118,15 @@ class Keystore:
     async def close(self) -> None:
         """Let the connections go."""
         await self._engine.dispose()
+
+
+def _fetch(dialect: str) -> Statement:
+    return select(dek.c.dek_id, dek.c.wrapped).where(
+        given(dek.c.tenant), listed(dialect, dek.c.dek_id, "dek_ids")
+    )
+
+
+_FETCH = Prepared(_fetch)
 
 
 async def _admitted(connection: AsyncConnection, tenant: str, deks: Sequence[WrappedDek]) -> int:
@@ -153,5 +162,5 @@ def translated() -> Iterator[None]:
     """Inside, what a database cannot answer is KeystoreUnavailable."""
     try:
         yield
-    except (SQLAlchemyError, OSError, TimeoutError):
+    except FAILURES:
         raise KeystoreUnavailable from None

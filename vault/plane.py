@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from keys.database import Database
 from keys.keystore import Keystore
 from keys.migrate import is_current
 from keys.policies import worker_key
@@ -40,7 +41,7 @@ from vault.service.verified_lists import ListVerifier
 from vault.service.visit import Admission
 from vault.settings import Settings
 from vault.store.authority import AuthorityStore
-from vault.store.engine import Database, open_database
+from vault.store.engine import open_database
 from vault.store.honey import Honey
 from vault.store.migrate import DATA
 from vault.store.records import Store

@@ -1,16 +1,13 @@
 """Opens a database: SQLite for one machine, PostgreSQL for production. A commit is on disk when answered."""
 
-from typing import TypeAlias
-
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-Database: TypeAlias = AsyncEngine
-"""What those who hold a database without looking into it call it."""
+from keys.database import Database
 
 STATEMENT_SECONDS = 2.0
 """Half a deadline is too long to wait for one statement."""
@@ -18,7 +15,7 @@ STATEMENT_SECONDS = 2.0
 
 def open_database(
     url: str, *, pool_size: int = 6, statement_seconds: float | None = STATEMENT_SECONDS
-) -> AsyncEngine:
+) -> Database:
     """An engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`. Raises: ValueError for others.
 
     `statement_seconds` None: a statement of PostgreSQL may take as long as it takes.
@@ -34,8 +31,8 @@ def open_database(
     raise ValueError("the database URL must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
 
 
-def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> AsyncEngine:
-    return create_async_engine(
+def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> Database:
+    engine = create_async_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
@@ -45,6 +42,7 @@ def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> As
         connect_args={
             "timeout": STATEMENT_SECONDS,
             "command_timeout": statement_seconds,
+            "max_cached_statement_lifetime": 0,  # those that are used stay prepared
             "server_settings": {
                 "synchronous_commit": "on",
                 "application_name": "strongroom",
@@ -55,9 +53,10 @@ def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> As
             },
         },
     )
+    return Database(engine, lines_kept=pool_size // 2)
 
 
-def _sqlite(url: str) -> AsyncEngine:
+def _sqlite(url: str) -> Database:
     engine = create_async_engine(
         url, hide_parameters=True, pool_timeout=STATEMENT_SECONDS, connect_args={"timeout": STATEMENT_SECONDS}
     )
@@ -75,4 +74,4 @@ def _sqlite(url: str) -> AsyncEngine:
         cursor.close()
 
     event.listen(engine.sync_engine, "connect", on_connect)
-    return engine
+    return Database(engine)

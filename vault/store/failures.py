@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+import asyncpg
+from sqlalchemy.exc import IntegrityError
 
+from keys.database import FAILURES, refused
 from vault.errors import OutcomeUnknown, ServiceError, Unavailable
 from vault.store.schema import LEASE_HOLDS
 
@@ -26,11 +28,8 @@ def statements() -> Iterator[None]:
     """Around statements before a commit: whatever fails here has left nothing behind."""
     try:
         yield
-    except IntegrityError as error:
-        kind = StaleLease if LEASE_HOLDS in str(error.orig) else Clash
-        raise kind from None
-    except (SQLAlchemyError, OSError, TimeoutError):
-        raise Unavailable("store_unavailable", retry_after=1) from None
+    except FAILURES as error:
+        raise _said(error) or Unavailable("store_unavailable", retry_after=1) from None
 
 
 @contextmanager
@@ -38,7 +37,24 @@ def commit() -> Iterator[None]:
     """Around the commit itself: only a refusal by the database's own rules is a clear no."""
     try:
         yield
-    except IntegrityError:
-        raise Clash from None
-    except (SQLAlchemyError, OSError, TimeoutError):
-        raise OutcomeUnknown(retry_after=1) from None
+    except FAILURES as error:
+        raise _said(error) or OutcomeUnknown(retry_after=1) from None
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Around one statement that commits itself: what the server refused, it did not do."""
+    try:
+        yield
+    except FAILURES as error:
+        unheard = OutcomeUnknown(retry_after=1)
+        failed = Unavailable("store_unavailable", retry_after=1) if refused(error) else unheard
+        raise _said(error) or failed from None
+
+
+def _said(error: Exception) -> Clash | None:
+    """What the database's own rules say about the rows, if it was them."""
+    told = error.orig if isinstance(error, IntegrityError) else error
+    if not isinstance(error, IntegrityError | asyncpg.IntegrityConstraintViolationError):
+        return None
+    return StaleLease() if LEASE_HOLDS in str(told) else Clash()

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Executable,
     LargeBinary,
     String,
+    bindparam,
     exists,
     insert,
     literal,
@@ -17,8 +18,9 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from keys.database import Database
+from keys.prepared import Prepared, Statement, given, listed
 from vault.log.lists import WorkerKey
 from vault.store import failures
 from vault.store.rows import among, rows
@@ -64,7 +66,7 @@ class Stored:
 class Store:
     """The data database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Database) -> None:
         self.engine = engine
 
     def begin(self) -> Unit:
@@ -76,20 +78,8 @@ class Store:
 
         A tombstone outranks every record: what is written beside it afterwards brings nothing back.
         """
-        standing = standing_of(tenant)
-        live = select(
-            record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
-            record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
-            null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *standing,
-        ).where(record.c.tenant == tenant, among(self.engine, record.c.token, tokens))  # fmt: skip
-        dead = select(
-            tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
-            tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
-            tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(standing))),
-        ).where(tombstone.c.tenant == tenant, among(self.engine, tombstone.c.token, tokens))  # fmt: skip
-        both = await self._rows(union_all(live, dead))
         found: dict[str, Stored] = {}
-        for row in both:
+        for row in await self._found(_LOAD, tenant=tenant, tokens=tokens):
             stored = Stored(*(*row[:10], Standing.read(*row[10:])))
             known = found.get(stored.token)
             if known is None or _rank(known) < _rank(stored):
@@ -98,36 +88,21 @@ class Store:
 
     async def standing(self, tenant: str, tokens: Sequence[str]) -> dict[tuple[str, int], Standing]:
         """What each live record among `tokens` may be used for at this moment, by (token, version)."""
-        buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
-        live = select(record.c.token, record.c.version, *standing_of(tenant)).where(
-            record.c.tenant == tenant, among(self.engine, record.c.token, tokens), ~buried
-        )
-        return {(row[0], row[1]): Standing.read(*row[2:]) for row in await self._rows(live)}
+        live = await self._found(_STANDING, tenant=tenant, tokens=tokens)
+        return {(row[0], row[1]): Standing.read(*row[2:]) for row in live}
 
     async def find(self, tenant: str, field_type: str, digests: Sequence[bytes]) -> list[tuple[bytes, str]]:
         """(digest, token) of every record whose blind index is among `digests`.
 
         An index row counts only beside a live record of its type: ingest may write index rows as it likes.
         """
-        hits = select(blind_index.c.digest, blind_index.c.token).where(
-            blind_index.c.tenant == tenant,
-            blind_index.c.field_type == field_type,
-            blind_index.c.digest.in_(digests),
-            exists().where(
-                record.c.tenant == tenant,
-                record.c.token == blind_index.c.token,
-                record.c.field_type == blind_index.c.field_type,
-            ),
-            ~exists().where(tombstone.c.tenant == tenant, tombstone.c.token == blind_index.c.token),
-        )
-        return [(row[0], row[1]) for row in await self._rows(hits)]
+        hits = await self._found(_FIND, tenant=tenant, field_type=field_type, digests=digests)
+        return [(row[0], row[1]) for row in hits]
 
     async def answered(self, tenant: str, slots: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
         """{slot: (fingerprint, answer)} for the idempotency slots that are taken."""
-        taken = select(idempotency.c.slot, idempotency.c.fingerprint, idempotency.c.answer).where(
-            idempotency.c.tenant == tenant, idempotency.c.slot.in_(slots)
-        )
-        return {row[0]: (row[1], row[2]) for row in await self._rows(taken)}
+        taken = await self._found(_ANSWERED, tenant=tenant, slots=slots)
+        return {row[0]: (row[1], row[2]) for row in taken}
 
     async def unfinished_erasures(self, tenant: str, *, most: int) -> list[tuple[str, bytes]]:
         """(token, dek_id) of what was erased, replaced or resealed while its key is there, `most` at once."""
@@ -178,6 +153,52 @@ class Store:
 
     async def _rows(self, statement: Executable) -> Sequence[Any]:
         return await rows(self.engine, statement)
+
+    async def _found(self, statement: Prepared, **given: object) -> Sequence[Sequence[Any]]:
+        with failures.statements():
+            return await statement.run(self.engine, **given)
+
+
+_HELD_NOW = standing_of(bindparam("tenant", None, String()))
+
+
+def _load(dialect: str) -> Statement:
+    live = select(
+        record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
+        record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
+        null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *_HELD_NOW,
+    ).where(given(record.c.tenant), listed(dialect, record.c.token, "tokens"))  # fmt: skip
+    dead = select(
+        tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
+        tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
+        tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(_HELD_NOW))),
+    ).where(given(tombstone.c.tenant), listed(dialect, tombstone.c.token, "tokens"))  # fmt: skip
+    return union_all(live, dead)
+
+
+def _standing(dialect: str) -> Statement:
+    buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
+    asked = given(record.c.tenant), listed(dialect, record.c.token, "tokens")
+    return select(record.c.token, record.c.version, *_HELD_NOW).where(*asked, ~buried)
+
+
+def _find(dialect: str) -> Statement:
+    c = blind_index.c
+    live = exists().where(
+        record.c.tenant == c.tenant, record.c.token == c.token, record.c.field_type == c.field_type
+    )
+    buried = exists().where(tombstone.c.tenant == c.tenant, tombstone.c.token == c.token)
+    asked = given(c.tenant), given(c.field_type), listed(dialect, c.digest, "digests")
+    return select(c.digest, c.token).where(*asked, live, ~buried)
+
+
+def _answered(dialect: str) -> Statement:
+    c = idempotency.c
+    return select(c.slot, c.fingerprint, c.answer).where(given(c.tenant), listed(dialect, c.slot, "slots"))
+
+
+_LOAD, _STANDING = Prepared(_load), Prepared(_standing)
+_FIND, _ANSWERED = Prepared(_find), Prepared(_answered)
 
 
 _KEYS_TO_DESTROY = (tombstone, replaced, resealed)

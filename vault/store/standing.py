@@ -61,7 +61,8 @@ def _kept_as(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
 
 def _account(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
     mine = subject_fact.c.tenant == tenant, subject_fact.c.subject == record.c.subject
-    about = select(subject_fact.c.kind).where(*mine, subject_fact.c.kind.in_(("closed", "reopened")))
+    kind = subject_fact.c.kind
+    about = select(kind).where(*mine, (kind == "closed") | (kind == "reopened"))
     return about.order_by(subject_fact.c.number.desc()).limit(1).correlate(record).scalar_subquery()
 
 
