@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import pytest_asyncio
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
 from tests.fakes.proxy import Mode, Proxy
 from tests.plugins.waiting import until as until_true
 from tests.plugins.world import World, until
+from vault.policy.load import DEFAULT
 from vault.store.schema import record
 
 pytestmark = [
@@ -24,6 +26,20 @@ pytestmark = [
 ]
 
 UNKNOWN_OR_GONE = {"outcome_unknown", "deadline_passed", "store_unavailable"}
+REFERENCE = "payout-1"
+WRITTEN = REFERENCE.encode()
+"""What reaches the database with the event of a reveal, and with nothing else: the moment of its commit."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def counting(service: World) -> AsyncIterator[None]:
+    """A budget for what the tests open, which nobody reaches."""
+    budget = "\n[budgets.payment]\nvalues_per_minute = 1_000_000\n"
+    done = await service.post("/v1/policy/apply", {"toml": DEFAULT.read_text() + budget}, who="admin")
+    assert done.status_code == 200, done.text
+    yield
+    done = await service.ordered("/v1/policy/apply", {"toml": DEFAULT.read_text()})
+    assert done.status_code == 200, done.text
 
 
 def decrypts(service: World) -> int:
@@ -45,8 +61,23 @@ async def behind(service: World, plane: str) -> AsyncIterator[tuple[Proxy, httpx
 
 
 async def detokenize(service: World, client: httpx.AsyncClient, token: str) -> httpx.Response:
-    body = {"purpose": "payment", "reference": "payout-1", "items": [{"token": token}]}
+    body = {"purpose": "payment", "reference": REFERENCE, "items": [{"token": token}]}
     return await client.post("/v1/detokenize", json=body, headers=await service.bearer("payments"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "trigger"),
+    [
+        ("reset", b"INSERT INTO event"),
+        ("lose_reply", b"INSERT INTO event"),
+        ("reset", WRITTEN),
+        ("lose_reply", WRITTEN),
+        ("blackhole", WRITTEN),
+    ],
+)
+async def test_no_event_no_unwrap_no_plaintext(service: World, mode: Mode, trigger: bytes):
+    """When the statement with a reveal's event fails at any point, or is in doubt: 503, and no unwrap."""
+    await _nothing_is_unwrapped(service, mode, trigger)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +91,12 @@ async def detokenize(service: World, client: httpx.AsyncClient, token: str) -> h
         ("blackhole", b"COMMIT"),
     ],
 )
-async def test_no_event_no_unwrap_no_plaintext(service: World, mode: Mode, trigger: bytes):
-    """When the event of a reveal fails at any point, or is in doubt: 503, and nothing is unwrapped."""
+async def test_no_event_no_unwrap_within_a_budget(service: World, counting: None, mode: Mode, trigger: bytes):
+    """The same where the event is one of several statements, because a budget is counted with it."""
+    await _nothing_is_unwrapped(service, mode, trigger)
+
+
+async def _nothing_is_unwrapped(service: World, mode: Mode, trigger: bytes) -> None:
     token = (await service.seal())[0]
     async with behind(service, "reveal") as (proxy, client):
         before = decrypts(service)
@@ -93,12 +128,12 @@ async def test_an_event_table_that_refuses_stops_every_reveal(service: World):
 
 @pytest.mark.parametrize(("mode", "kept"), [("lose_reply", 1), ("reset", 0)])
 async def test_a_lost_commit_and_its_retry_make_one_record(service: World, mode: Mode, kept: int):
-    """Whether the COMMIT arrived or not, the caller is told that it is unknown, and its key finds out."""
+    """Whether the write arrived or not, the caller is told that it is unknown, and its key finds out."""
     value = service.canary()
     body = {"subject": f"cust-lost-{kept}", "items": [{"type": "person_name", "value": value}]}
     headers = await service.bearer("signup") | {"idempotency-key": f"lost-{mode}"}
     async with behind(service, "ingest") as (proxy, client):
-        proxy.trigger, proxy.mode = b"COMMIT", mode
+        proxy.trigger, proxy.mode = body["subject"].encode(), mode
         lost = await client.post("/v1/tokenize", json=body, headers=headers)
         assert (lost.status_code, lost.json()["code"]) == (503, "outcome_unknown")
         await until_true(lambda: _has_records(service, f"cust-lost-{kept}", kept))
@@ -128,7 +163,7 @@ async def test_a_slow_database_ends_in_503_within_the_deadline(service: World):
 
 
 async def _has_records(service: World, subject: str, count: int) -> bool:
-    """Whether it has so many; the server may still be at work on a COMMIT whose answer nobody hears."""
+    """Whether it has so many; the server may still be at work on a write whose answer nobody hears."""
     return await _records_of(service, subject) == count
 
 

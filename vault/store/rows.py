@@ -56,15 +56,15 @@ async def insert_rows(
     same: Mapping[str, object],
     columns: Mapping[str, Sequence[object]],
 ) -> None:
-    """Insert rows given as columns; `same` holds what is equal in all of them."""
+    """Insert rows given as columns; `same` holds what is equal in all of them. No columns: one row."""
     names = list(columns)
-    if connection.dialect.name != "postgresql":
-        every = zip(*columns.values(), strict=True)
-        rows = [{**same, **dict(zip(names, row, strict=True))} for row in every]
-        await connection.execute(insert(table).inline(), rows)
+    if connection.dialect.name == "postgresql" and columns:
+        await connection.execute(insert(table).from_select([*same, *names], _given(table, same, columns)))
         return
-    rows_of = _given(table, same, columns)
-    await connection.execute(insert(table).from_select([*same, *names], rows_of))
+    every = zip(*columns.values(), strict=True) if columns else [()]
+    rows = [{**same, **dict(zip(names, row, strict=True))} for row in every]
+    # Inline: else one row alone is given the database's own default, read first and then named.
+    await connection.execute(insert(table).inline(), rows)
 
 
 async def put_rows(

@@ -21,7 +21,7 @@ async def lock(unit: Unit, spender: Spender) -> tuple[Spent, int]:
 
     Two lists of one account pass here one after the other, whichever workers run them. Raises: Unavailable.
     """
-    connection = unit.connection
+    connection = await unit.transaction()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     key = {"tenant": spender.tenant, "credential": spender.credential, "purpose": spender.purpose}
     fresh = dialect.insert(spent).values({**key, **dict.fromkeys(_COUNTERS, 0)})
@@ -35,29 +35,29 @@ async def lock(unit: Unit, spender: Spender) -> tuple[Spent, int]:
 async def seen(unit: Unit, spender: Spender, subjects: Collection[str]) -> dict[str, tuple[int, int]]:
     """{subject: the hour and the day in which it was counted last}, of those that ever were."""
     by_digest = {_digest(subject): subject for subject in subjects}
-    c = spent_subject.c
+    c, connection = spent_subject.c, await unit.transaction()
     known = select(c.subject, c.hour, c.day).where(
         c.tenant == spender.tenant,
         c.credential == spender.credential,
         c.purpose == spender.purpose,
-        among(unit.connection, c.subject, list(by_digest)),
+        among(connection, c.subject, list(by_digest)),
     )
     with failures.statements():
-        found = (await unit.connection.execute(known)).all()
+        found = (await connection.execute(known)).all()
     return {by_digest[row[0]]: (row[1], row[2]) for row in found}
 
 
 async def put(unit: Unit, spender: Spender, now: Spent, subjects: Mapping[str, tuple[int, int]]) -> None:
     """Write the account down, with the subjects that were counted anew. The account must be held."""
-    c = spent.c
+    c, connection = spent.c, await unit.transaction()
     mine = c.tenant == spender.tenant, c.credential == spender.credential, c.purpose == spender.purpose
     with failures.statements():
-        await unit.connection.execute(
+        await connection.execute(
             update(spent).where(*mine).values({name: getattr(now, name) for name in _COUNTERS})
         )
         if subjects:
             await put_rows(
-                unit.connection,
+                connection,
                 spent_subject,
                 {
                     "tenant": spender.tenant,

@@ -1,20 +1,23 @@
 """One transaction of the data database. Leaving it without `commit` rolls back."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self, cast
 
 from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, exists, insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keys.database import Database
+from keys.prepared import POSTGRESQL
 from vault.log.event import Event
 from vault.log.lists import SignedList
 from vault.store import acts, failures, schema
 from vault.store.proposals import ProposalEnd, StoredProposal
 from vault.store.rows import among, insert_rows
+from vault.store.writing import Rows, write_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,75 +67,81 @@ class Thaw:
 
 
 class Unit:
-    """A transaction. Every method may raise Clash or Unavailable; `commit` also OutcomeUnknown."""
+    """A transaction. Every method may raise Clash or Unavailable; `commit` also OutcomeUnknown.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    What is added waits for the commit, which raises what is wrong with it, and which on PostgreSQL is one
+    statement. Whoever has to read or change something before that begins a transaction of several statements,
+    and what waits is written there first.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._connection: AsyncConnection | None = None
+        self._waiting: list[Rows] = []
 
     async def __aenter__(self) -> Self:
-        with failures.statements():
-            self._connection = await self._engine.connect()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._connection is None:
+            return
         # What was committed stays committed, and what failed has said so: a lost connection adds nothing.
         with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):
-            await self._open.close()
-
-    @property
-    def _open(self) -> AsyncConnection:
-        if self._connection is None:
-            raise RuntimeError("the unit was not entered")
-        return self._connection
+            await self._connection.close()
 
     async def commit(self) -> None:
         """Make it durable. After OutcomeUnknown nothing may be run again."""
+        if self._connection is None and self._database.dialect.name == POSTGRESQL:
+            if self._waiting:
+                await write_together(self._database, self._waiting)
+            return
+        connection = await self.transaction()
         with failures.commit():
-            await self._open.commit()
+            await connection.commit()
+
+    async def transaction(self) -> AsyncConnection:
+        """The connection of this unit, with everything written to it. For the files of this folder."""
+        with failures.statements():
+            if self._connection is None:
+                self._connection = await self._database.connect()
+            waiting, self._waiting = self._waiting, []
+            for one in waiting:
+                await insert_rows(self._connection, one.table, one.same, one.columns)
+        return self._connection
 
     async def add_list(self, signed: SignedList) -> None:
         """Write a signed list and its events."""
         heading = signed.heading
-        with failures.statements():
-            await insert_rows(
-                self._open,
-                schema.event,
-                {"tenant": heading.tenant, "list_id": heading.list_id},
-                _columns_of(signed.events),
-            )
-            await self._open.execute(
-                insert(schema.signed_list),
-                {
-                    "tenant": heading.tenant,
-                    "list_id": heading.list_id,
-                    "worker_id": heading.worker_id,
-                    "chain": heading.chain,
-                    "seq": heading.seq,
-                    "previous": heading.previous,
-                    "size": len(signed.events),
-                    "signature": signed.signature,
-                },
-            )
+        mine = {"tenant": heading.tenant, "list_id": heading.list_id}
+        self._waiting.append(Rows(schema.event, mine, _columns_of(signed.events)))
+        self._add_one(
+            schema.signed_list,
+            {
+                **mine,
+                "worker_id": heading.worker_id,
+                "chain": heading.chain,
+                "seq": heading.seq,
+                "previous": heading.previous,
+                "size": len(signed.events),
+                "signature": signed.signature,
+            },
+        )
 
     async def add_records(self, records: Sequence[NewRecord]) -> None:
         """Write sealed records as first versions. Raises: StaleLease when a DEK's lease has run out."""
-        await self._insert(schema.record, records)
+        self._add(schema.record, records, _RECORD)
 
     async def add_answers(self, answers: Sequence[NewAnswer]) -> None:
         """Remember answers under their idempotency slots. Raises: Clash when a slot is taken."""
         # Sorted, because two lists that take the same two slots in crossing order would deadlock.
-        await self._insert(schema.idempotency, sorted(answers, key=lambda answer: answer.slot))
+        in_order = sorted(answers, key=lambda answer: answer.slot)
+        self._add(schema.idempotency, in_order, NewAnswer.__dataclass_fields__)
 
     async def add_index(self, tenant: str, rows: Sequence[NewIndexRow]) -> None:
         """Write blind-index rows."""
-        if not rows:
-            return
-        with failures.statements():
-            filled = [{"tenant": tenant, **asdict(row)} for row in rows]
-            await self._open.execute(insert(schema.blind_index), filled)
+        self._add(schema.blind_index, rows, NewIndexRow.__dataclass_fields__, tenant=tenant)
 
     async def bury(self, tenant: str, tokens: Sequence[str], *, reason: str) -> None:
         """Replace the records of `tokens` by tombstones, and drop their index rows.
@@ -141,20 +150,21 @@ class Unit:
         """
         if not tokens:
             return
-        mine = schema.record.c.tenant == tenant, among(self._open, schema.record.c.token, tokens)
+        connection = await self.transaction()
+        mine = schema.record.c.tenant == tenant, among(connection, schema.record.c.token, tokens)
         kept = ["token", "version", "subject", "field_type", "dek_id", "created_at"]
         # What the DELETE itself found: until that moment a record may be sealed under another DEK.
         ended = delete(schema.record).where(*mine, ~_held())
         ended_rows = ended.returning(*(schema.record.c[name] for name in kept))
         index = schema.blind_index
         with failures.statements():
-            gone = (await self._open.execute(ended_rows)).all()
+            gone = (await connection.execute(ended_rows)).all()
             if len({row.token for row in gone}) < len(set(tokens)):
                 raise failures.Clash
             columns = {name: [getattr(row, name) for row in gone] for name in kept}
-            await insert_rows(self._open, schema.tombstone, {"tenant": tenant, "reason": reason}, columns)
-            await self._open.execute(
-                delete(index).where(index.c.tenant == tenant, among(self._open, index.c.token, tokens))
+            await insert_rows(connection, schema.tombstone, {"tenant": tenant, "reason": reason}, columns)
+            await connection.execute(
+                delete(index).where(index.c.tenant == tenant, among(connection, index.c.token, tokens))
             )
 
     async def replace_records(self, tenant: str, changes: Sequence[tuple[bytes, NewRecord]]) -> None:
@@ -162,44 +172,40 @@ class Unit:
 
         Raises: Clash when another was put there meanwhile, or it was sealed under another DEK.
         """
-        record, index = schema.record, schema.blind_index
+        record, index, connection = schema.record, schema.blind_index, await self.transaction()
         for dek_id, new in sorted(changes, key=lambda change: change[1].token):
             before = {"tenant": tenant, "token": new.token, "version": new.version - 1, "dek_id": dek_id}
             with failures.statements():
-                done = await self._open.execute(
+                done = await connection.execute(
                     delete(record).where(*(record.c[name] == value for name, value in before.items()))
                 )
                 if done.rowcount != 1:
                     raise failures.Clash
                 stale = index.c.tenant == tenant, index.c.token == new.token
-                await self._open.execute(delete(index).where(*stale))
-                await self._open.execute(insert(schema.replaced).inline(), before)
+                await connection.execute(delete(index).where(*stale))
+                await connection.execute(insert(schema.replaced).inline(), before)
                 row = {name: getattr(new, name) for name in NewRecord.__dataclass_fields__}
-                await self._open.execute(insert(record).inline(), row)
+                await connection.execute(insert(record).inline(), row)
 
     async def append_register(
         self, tenant: str, version: int, *, document: bytes, signature: bytes, key_version: int
     ) -> None:
         """Write the next register. Raises: Clash when that version exists."""
-        with failures.statements():
-            await self._open.execute(
-                insert(schema.register),
-                {
-                    "tenant": tenant,
-                    "version": version,
-                    "document": document,
-                    "signature": signature,
-                    "key_version": key_version,
-                },
-            )
+        self._add_one(
+            schema.register,
+            {
+                "tenant": tenant,
+                "version": version,
+                "document": document,
+                "signature": signature,
+                "key_version": key_version,
+            },
+        )
 
     async def put_secret(self, tenant: str, credential: str, *, sha256: str, secret_hash: str) -> None:
         """Keep the Argon2id string of a credential's secret; the signed register holds its SHA-256."""
-        with failures.statements():
-            await self._open.execute(
-                insert(schema.credential_secret),
-                {"tenant": tenant, "credential": credential, "sha256": sha256, "hash": secret_hash},
-            )
+        row = {"tenant": tenant, "credential": credential, "sha256": sha256, "hash": secret_hash}
+        self._add_one(schema.credential_secret, row)
 
     async def add_proposal(self, tenant: str, new: StoredProposal) -> None:
         """Write what waits for a second person."""
@@ -216,29 +222,25 @@ class Unit:
     async def add_rows(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows as they are. For the files of this folder. Raises: Clash when a key is taken."""
         if rows:
-            columns = {name: [row[name] for row in rows] for name in rows[0]}
-            with failures.statements():
-                await insert_rows(self._open, table, {}, columns)
+            self._waiting.append(Rows(table, {}, {name: [row[name] for row in rows] for name in rows[0]}))
 
     async def run(self, statement: Executable) -> CursorResult[Any]:
         """Run a statement. For the files of this folder."""
+        connection = await self.transaction()
         with failures.statements():
-            return cast("CursorResult[Any]", await self._open.execute(statement))
+            return cast("CursorResult[Any]", await connection.execute(statement))
 
-    @property
-    def connection(self) -> AsyncConnection:
-        """For the files of this folder."""
-        return self._open
+    def _add(self, table: Table, rows: Sequence[object], names: Iterable[str], **same: object) -> None:
+        if rows:
+            columns = {name: [getattr(row, name) for row in rows] for name in names}
+            self._waiting.append(Rows(table, same, columns))
 
-    async def _insert(self, table: Table, rows: Sequence[NewRecord] | Sequence[NewAnswer]) -> None:
-        if not rows:
-            return
-        given = (column.name for column in table.columns if column.server_default is None)
-        names = [name for name in given if hasattr(rows[0], name)]
-        with failures.statements():
-            # Inline: else one row alone is given the database's own default, read first and then named.
-            filled = [{n: getattr(row, n) for n in names} for row in rows]
-            await self._open.execute(insert(table).inline(), filled)
+    def _add_one(self, table: Table, row: Mapping[str, object]) -> None:
+        self._waiting.append(Rows(table, row, {}))
+
+
+# The database numbers the first version: ingest may not name it.
+_RECORD = tuple(name for name in NewRecord.__dataclass_fields__ if name != "version")
 
 
 def _columns_of(events: Sequence[Event]) -> dict[str, Sequence[object]]:
