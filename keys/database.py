@@ -74,12 +74,15 @@ class Line:
 
     async def run(self, query: str, arguments: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Run one statement and give the line back. Raises: FAILURES; then `refused` tells whether it ran."""
+        sound = False
         try:
             found = await self.driver.fetch(query, *arguments)
-        except BaseException as error:
-            await (self._database.give_back(self) if refused(error) else self.throw_away())
+            sound = True
+        except asyncpg.PostgresError as error:
+            sound = refused(error)
             raise
-        await self._database.give_back(self)
+        finally:
+            await (self._database.give_back(self) if sound else self.throw_away())
         return found
 
     async def throw_away(self) -> None:
