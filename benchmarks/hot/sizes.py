@@ -1,7 +1,7 @@
 """Whether cost grows with size: vaults of different sizes beside each other, under the same loads in turns.
 
-    python -m benchmarks.hot.sizes [--records 10000 1000000] [--real 20000] [--rounds 3] [--seconds 3]
-        [--shared-buffers 2GB] [--json bench-sizes.json]
+    python -m benchmarks.hot.sizes [--records 10000 1000000] [--real 20000] [--rounds 5] [--warm 1]
+        [--seconds 3] [--shared-buffers 2GB] [--json bench-sizes.json]
 
 Each size has a PostgreSQL of its own (every commit synced), an OpenBao, the vault's processes. Databases are
 filled first (benchmarks/hot/fill.py): so many records with their keys, twice as many events with lists and
@@ -24,6 +24,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -55,6 +56,9 @@ _LOOKED_AT = (
     "SELECT sum(blks_hit), sum(blks_read), pg_current_wal_insert_lsn() - '0/0'::pg_lsn,"
     " (SELECT wal_fpi FROM pg_stat_wal) FROM pg_stat_database"
 )
+NEAR = 2_000
+"""Events that may wait for their checkpoint when a stretch begins: past 10,000 the vault opens nothing."""
+_BOUND = 10**15
 _FLUSH_SECONDS = 1.1
 """A connection of PostgreSQL tells its counters with the first statement a second after it told them last."""
 
@@ -112,6 +116,14 @@ class Found:
         cpu = {"CPU ms each": one.cpu_ms_per_value, "PostgreSQL ms each": postgresql}
         return {"values/s": one.values_per_second} | cpu | self.each
 
+    def line(self) -> str:
+        """In one line."""
+        return f"{self.records:>11,} {self.stretch.line()}  {self.each['blocks each']:.1f} blocks each"
+
+
+Compared: TypeAlias = dict[str, dict[int, dict[str, tuple[float, float]]]]
+"""Median and ratio of each figure, by case and records."""
+
 
 async def sized(stack: AsyncExitStack, records: int, given: argparse.Namespace) -> Sized:
     """Make, fill and start a vault of a size."""
@@ -130,17 +142,17 @@ async def sized(stack: AsyncExitStack, records: int, given: argparse.Namespace) 
     owner = open_database(world.databases.data_url, statement_seconds=None)
     stack.push_async_callback(owner.dispose)
     stage = Stage({"ours": ours}, watched(world, fleet), fleet.shared())
-    await _numbered(owner)
+    await _numbered(owner, 1)
     return Sized(records, stage, owner, await _tables(world))
 
 
-async def _numbered(owner: AsyncEngine) -> None:
-    """Return once the sequencer has caught up with the real records' events."""
-    await until(partial(_is_numbered, owner), 120)
+async def _numbered(owner: AsyncEngine, fewer: int) -> None:
+    """Return once fewer events than so many wait for a signed checkpoint."""
+    await until(partial(_is_numbered, owner, fewer), 120)
 
 
-async def _is_numbered(owner: AsyncEngine) -> bool:
-    return (await read_backlog(owner, TENANT, Backlog(1, 1))).events == 0
+async def _is_numbered(owner: AsyncEngine, fewer: int) -> bool:
+    return (await read_backlog(owner, TENANT, Backlog(_BOUND, _BOUND))).events < fewer
 
 
 async def _tables(world: World) -> dict[str, tuple[int, int]]:
@@ -156,7 +168,8 @@ async def _tables(world: World) -> dict[str, tuple[int, int]]:
 
 
 async def look(one: Sized, case: Case, number: int, measuring: Measuring) -> Found:
-    """A stretch, and what PostgreSQL did in it."""
+    """A stretch, and what PostgreSQL did in it. Before it the log catches up, or nothing would be opened."""
+    await _numbered(one.owner, NEAR)
     nudge = Measuring(one.stage, measuring.generator, 0.2)
     await nudge.stretch(case, "ours", number)
     before = await one.looked()
@@ -167,45 +180,49 @@ async def look(one: Sized, case: Case, number: int, measuring: Measuring) -> Fou
     return Found(one.records, found, each)
 
 
-async def rounds(sizes: Sequence[Sized], seconds: float, count: int) -> list[Found]:
-    """Every load on every size, once a round; who is first takes turns."""
+async def rounds(sizes: Sequence[Sized], given: argparse.Namespace) -> list[Found]:
+    """Every load on every size, once a round; who is first takes turns. The first rounds are not counted."""
     done: list[Found] = []
-    cases = [case for case in CASES if case.name in NAMES]
     with generator() as process:
-        for number in range(count):
-            for case in cases:
+        for number in range(-given.warm, given.rounds):
+            for case in (case for case in CASES if case.name in NAMES):
                 turn = number % len(sizes)
                 for one in (*sizes[turn:], *sizes[:turn]):
-                    found = await look(one, case, number, Measuring(one.stage, process, seconds))
-                    done.append(found)
-                    blocks = f"{found.each['blocks each']:.1f} blocks each"
-                    print(
-                        f"{number + 1}/{count} {one.records:>11,} {found.stretch.line()}  {blocks}",
-                        flush=True,
-                    )
+                    measuring = Measuring(one.stage, process, given.seconds)
+                    found = await look(one, case, number, measuring)
+                    done += [found] if number >= 0 else []
+                    print(f"{number + 1}/{given.rounds} {found.line()}", flush=True)
     return done
 
 
-def compared(done: Sequence[Found]) -> dict[str, dict[int, dict[str, float]]]:
-    """Medians of every figure, by case and size."""
-    found: dict[str, dict[int, dict[str, float]]] = {}
+def compared(done: Sequence[Found]) -> Compared:
+    """By case and size the median of every figure, and that of its ratios to the smallest's in each round."""
+    found: Compared = {}
+    smallest = min(one.records for one in done)
     for name in NAMES:
+        of = {(one.records, one.stretch.round): one.figures for one in done if one.stretch.case == name}
         for records in sorted({one.records for one in done}):
-            some = [one.figures for one in done if (one.stretch.case, one.records) == (name, records)]
-            medians = {figure: statistics.median(each[figure] for each in some) for figure in some[0]}
-            found.setdefault(name, {})[records] = medians
+            rounds = [number for size, number in of if size == records]
+            found.setdefault(name, {})[records] = {
+                figure: (
+                    statistics.median(of[records, n][figure] for n in rounds),
+                    statistics.median(
+                        _ratio(of[records, n][figure], of[smallest, n][figure]) for n in rounds
+                    ),
+                )
+                for figure in of[records, rounds[0]]
+            }
     return found
 
 
-def show(found: dict[str, dict[int, dict[str, float]]], sizes: Sequence[Sized]) -> None:
-    """Medians, and what they are to those of the smallest size."""
+def show(found: Compared, sizes: Sequence[Sized]) -> None:
+    """Medians, and ratios to the smallest size."""
     console = Console(width=150)
     figures = list(next(iter(next(iter(found.values())).values())))
-    table = Table("load", "records", *figures, box=None, title="Medians, and ratios to the smallest size")
+    table = Table("load", "records", *figures, box=None, title="Medians (and of ratios to the smallest)")
     for name, by_size in found.items():
-        first = by_size[min(by_size)]
         for records, medians in by_size.items():
-            cells = [f"{medians[one]:,.2f} ({_ratio(medians[one], first[one])})" for one in figures]
+            cells = [f"{medians[one][0]:,.2f} ({medians[one][1]:.2f})" for one in figures]
             table.add_row(name, f"{records:,}", *cells)
     console.print(table, "")
     table = Table("records", "table", "MiB", "MiB of indexes", box=None, title="Tables before the first load")
@@ -215,8 +232,8 @@ def show(found: dict[str, dict[int, dict[str, float]]], sizes: Sequence[Sized]) 
     console.print(table)
 
 
-def _ratio(here: float, there: float) -> str:
-    return f"{here / there:.2f}" if there else "-"
+def _ratio(here: float, there: float) -> float:
+    return here / there if there else float("nan")
 
 
 async def run(given: argparse.Namespace) -> None:
@@ -226,9 +243,11 @@ async def run(given: argparse.Namespace) -> None:
         sizes = [await sized(stack, records, given) for records in given.records]
         if given.ask:
             await asyncio.to_thread(input, "filled; Enter when the machine is quiet\n")
-        done = await rounds(sizes, given.seconds, given.rounds)
+        done = await rounds(sizes, given)
         found = compared(done)
         show(found, sizes)
+        if failed := sum(one.stretch.failed for one in done):
+            print(f"{failed} REQUESTS FAILED: the figures above are worth nothing")
         told = conditions(cores=os.cpu_count(), real=given.real, shared_buffers=given.shared_buffers)
         document = {
             "conditions": told,
@@ -243,7 +262,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--records", type=int, nargs="+", default=[10_000, 1_000_000])
     arguments.add_argument("--real", type=int, default=20_000)
-    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--warm", type=int, default=1, help="rounds that are not counted")
     arguments.add_argument("--seconds", type=float, default=3)
     arguments.add_argument("--shared-buffers", default="2GB")
     arguments.add_argument("--ask", action="store_true", help="wait for Enter between filling and measuring")
