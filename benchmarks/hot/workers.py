@@ -17,19 +17,21 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.hot.alone import alone
-from benchmarks.hot.cases import CASES, Case
+from benchmarks.hot.cases import CASES
 from benchmarks.hot.fleet import Shape
 from benchmarks.hot.measure import Measuring, Stretch, generator, median
 from benchmarks.hot.report import conditions
 
 NAMES = ("tokenize", "detokenize")
+CONNECTIONS = 64
+"""For each worker: with a fixed number in all, every worker more makes lists shorter, and values dearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def shapes(workers: Sequence[int], hosts: int) -> dict[str, Shape]:
 async def measure(name: str, shape: Shape, seconds: float, rounds: int) -> Found:
     """Start it, drive it, stop it."""
     done: list[Stretch] = []
-    cases: list[Case] = [case for case in CASES if case.name in NAMES]
+    workers = shape.hosts * shape.ingest_workers
+    cases = [replace(case, connections=CONNECTIONS * workers) for case in CASES if case.name in NAMES]
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-workers-")))
         place = await alone(stack, folder, shape)
