@@ -60,9 +60,11 @@ class Pool:
         self._now = now
         self._random = random
         self.size = size
+        self._part = min(BATCH, max(1, size // 2))
         self._lease = lease
         self._ready: dict[str, deque[tuple[int, Dek]]] = {}
         self._refills: dict[str, asyncio.Task[None]] = {}
+        self._top_ups: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._paces: dict[str, Pace] = {}
 
@@ -92,8 +94,8 @@ class Pool:
             # One at a time: whoever asks for many must not find that others took what was made for him.
             async with self._turns.setdefault(tenant, asyncio.Lock()):
                 taken = await self._make_and_pop(tenant, count)
-        if len(self._ready[tenant]) < self.size // 2:
-            self._refill_soon(tenant)
+        if self._has_room(tenant):
+            self._top_up_soon(tenant)
         self._paces.setdefault(tenant, Pace()).took(count, at=self._now() / _SECOND)
         return taken
 
@@ -110,9 +112,10 @@ class Pool:
 
     async def close(self) -> None:
         """Stop refilling and forget every key."""
-        for task in list(self._refills.values()):
+        tasks = [*self._refills.values(), *self._top_ups.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._refills.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._ready.clear()
 
     def _pop(self, tenant: str, count: int) -> list[Dek] | None:
@@ -155,6 +158,21 @@ class Pool:
         task.add_done_callback(_seen)
         self._refills[tenant] = task
         return task
+
+    def _has_room(self, tenant: str) -> bool:
+        return len(self._ready[tenant]) <= self.size - self._part
+
+    def _top_up_soon(self, tenant: str) -> None:
+        running = self._top_ups.get(tenant)
+        if running is None or running.done():
+            task = asyncio.get_running_loop().create_task(self._top_up(tenant))
+            task.add_done_callback(_seen)
+            self._top_ups[tenant] = task
+
+    async def _top_up(self, tenant: str) -> None:
+        """A batch at a time, for nobody waits: all at once would hold up every request meanwhile."""
+        while self._has_room(tenant):
+            await self._make(tenant, self._part)
 
     async def _fill(self, tenant: str, goal: int) -> None:
         missing = max(goal - self.level(tenant), 1)

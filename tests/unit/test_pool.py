@@ -164,6 +164,34 @@ async def test_refill_is_made_in_batches_the_key_server_takes(bench):
     assert sum(bench.wraps()) >= 300
 
 
+async def test_what_nobody_waits_for_is_made_a_batch_at_a_time(bench):
+    """A pool that is touched fills up again by itself, and never wraps two batches at once for that."""
+    pool = bench.new(size=512)
+    await pool.warm("acme")
+    under_way, most = 0, 0
+    wrap = bench.ring.wrap
+
+    async def counted(tenant, deks):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        try:
+            return await wrap(tenant, deks)
+        finally:
+            under_way -= 1
+
+    bench.ring.wrap = counted
+    bench.ring.calls.clear()
+    for _ in range(300):
+        await pool.take("acme", 1)
+    async with asyncio.timeout(5):
+        while pool.level("acme") <= 512 - 128:
+            await asyncio.sleep(0.01)
+    assert (set(bench.wraps()), most) == ({128}, 1)
+    await pool.close()
+
+
 async def test_taker_that_goes_away_does_not_stop_the_refill(bench):
     """A cancelled taker leaves the refill running for the others."""
     bench.ring.delay = 0.02
