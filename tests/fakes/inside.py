@@ -89,10 +89,12 @@ def caller(tenant: str, name: str, *grants: str) -> Caller:
 
 
 @asynccontextmanager
-async def inside(folder: Path, tenants: Sequence[str] = ("acme", "bcme")) -> AsyncIterator[Inside]:
-    """Build the parts in an empty folder."""
-    data = open_database(f"sqlite+aiosqlite:///{folder}/data.db")
-    keys = open_database(f"sqlite+aiosqlite:///{folder}/keystore.db")
+async def inside(
+    folder: Path, tenants: Sequence[str] = ("acme", "bcme"), *, urls: tuple[str, str] | None = None
+) -> AsyncIterator[Inside]:
+    """Build the parts in an empty folder, or on the data and the keystore database of `urls`."""
+    files = f"sqlite+aiosqlite:///{folder}/data.db", f"sqlite+aiosqlite:///{folder}/keystore.db"
+    data, keys = (open_database(url) for url in urls or files)
     await migrate(data, DATA)
     await migrate(keys, KEYSTORE)
     ring, clock, registers, keystore = FakeRing(tenants), Clock(), FixedRegisters(), Keystore(keys)
