@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from keys.database import Database
 from keys.keystore import Keystore
 from keys.migrate import KEYSTORE, migrate
 from keys.pool import Pool
@@ -128,19 +129,21 @@ async def inside(
             log_name="log.test",
             backup_days=35,
         ),
-        Resealer(
-            **{name: common[name] for name in ("store", "registers", "now", "random")},
-            log=log,
-            keystore=keystore,
-            unwrapper=ring,
-            pool=ingest.pool,
-            indexer=ring,
-            resealing=Resealing(data),
-        ),
+        _resealer(ingest, ring, keystore, data),
     )
     await ingest.pool.close()
     await keystore.close()
     await data.dispose()
+
+
+def _resealer(ingest: Ingest, ring: FakeRing, keystore: Keystore, data: Database) -> Resealer:
+    return Resealer(
+        **{name: getattr(ingest, name) for name in ("store", "registers", "now", "random", "log", "pool")},
+        keystore=keystore,
+        unwrapper=ring,
+        indexer=ring,
+        resealing=Resealing(data),
+    )
 
 
 def opening(*classes: str) -> Policy:

@@ -153,6 +153,7 @@ def test_without_a_limit_nothing_is_counted_or_said():
 def test_refusals_are_counted_and_told_once_a_minute(monkeypatch: pytest.MonkeyPatch):
     """Each refusal is counted, under no name; the log says whose they are in one line a minute."""
     told = Told()
+    # The logger keeps the stream of whoever logged first in this process.
     monkeypatch.setattr(allowance, "log", told)
     purse = Purse(rate=1, burst=1)
     before = metrics.rate_limited._value.get()

@@ -99,6 +99,7 @@ async def test_too_many_waiting_are_refused_at_once(hall):
 
 async def test_nobody_waits_at_the_door_for_ever(hall, monkeypatch):
     """Who is not let in within the time is told to come back, and leaves no place taken."""
+    # Three seconds of waiting, shortened.
     monkeypatch.setattr(module, "SECONDS", 0.02)
     hall.come("quiet", who="quiet")
     hall.come("bulk", size=BULK)
