@@ -135,7 +135,7 @@ def _ingest(plane: Base, settings: Settings) -> Running:
 
     async def start() -> None:
         await plane.start()
-        await warm()
+        await plane.patiently(warm)
         metrics.watch_pool(lambda: pool.lowest() or 0, pool.seconds_left)
 
     async def stop() -> None:

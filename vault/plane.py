@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 from keys.database import Database
+from keys.errors import KeysError
 from keys.keystore import Keystore
 from keys.migrate import is_current
 from keys.policies import worker_key
@@ -50,7 +52,8 @@ from vault.store.sequencing import SequencerStore
 
 FLUSH_SECONDS = 20.0
 CANARY_SECONDS = 3.0
-STANDING_SECONDS = 20.0
+START_SECONDS = 20.0
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -90,9 +93,11 @@ class Base:
         """
         if not await is_current(self.data, DATA):
             raise NotReady(detail="The data database needs `strongroom migrate`.")
-        await assert_least(self.transit, self.name, await self._tenants())
+        tenants = await self.patiently(self.parts.registers.tenants)
+        await self.patiently(partial(assert_least, self.transit, self.name, tenants))
         key = self.parts.log.worker
-        version, endorsement = await self.transit.sign(worker_key(self.name), key.endorsement_message)
+        endorsed = partial(self.transit.sign, worker_key(self.name), key.endorsement_message)
+        version, endorsement = await self.patiently(endorsed)
         await self.parts.store.enrol(key, key_version=version, endorsement=endorsement)
         self.run_beside(self._flush())
 
@@ -101,14 +106,18 @@ class Base:
         if await unfinished(self.data):
             raise NotReady("restore_unfinished", "A restore is not finished: `strongroom restore finish`.")
 
-    async def _tenants(self) -> list[str]:
-        """The tenants there are; waits a while for control to vouch for them. Raises: Unavailable."""
-        until = time.monotonic() + STANDING_SECONDS
+    async def patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work`, and again while it fails for a passing reason: a start has longer than a request.
+
+        It waits for the key server, and for control to vouch for the tenants. Raises: KeysError, Unavailable.
+        """
+        until = time.monotonic() + START_SECONDS
         while True:
             try:
-                return await self.parts.registers.tenants()
-            except Unavailable:
-                if time.monotonic() > until:
+                return await work()
+            except (KeysError, Unavailable) as failure:
+                passing = not isinstance(failure, KeysError) or failure.transient
+                if not passing or time.monotonic() > until:
                     raise
             await asyncio.sleep(0.5)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import socketserver
 import ssl
@@ -27,6 +28,7 @@ from keys.errors import KeysError
 from keys.migrate import migrate
 from keys.nodes import Server
 from tests.plugins.postgres import BIN, _as_server, _user
+from tests.plugins.process import ended
 from vault.store.engine import open_database
 from vault.store.migrate import DATA
 from vault.store.roles import RIGHTS, apply_roles
@@ -144,7 +146,10 @@ class Database:
         self._run([str(BIN / "initdb"), "-U", "postgres", "-A", "reject", "-D", str(folder / "rows")])
         with (folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(_as_server(self._command()), cwd=folder, stderr=log)
-        self._psql("CREATE DATABASE data", patience=20)
+
+    def prepare(self) -> None:
+        """What the image does at a first start."""
+        self._psql("CREATE DATABASE data", patience=60)
         self._own()
 
     def _command(self) -> list[str]:
@@ -180,8 +185,8 @@ class Database:
         self._run(["/bin/sh", str(self.folder / "owner.sh")], POSTGRES_DB="data")
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+        """At once, whoever is connected: PostgreSQL waits for its clients on SIGTERM."""
+        ended(self.process, signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +194,12 @@ def database(materials: Path) -> Iterator[Database]:
     """The `data` server after its first start."""
     folder = Path(tempfile.mkdtemp(prefix="strongroom-pg-"))  # where its own user can go as well
     server = Database(folder, materials)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    try:
+        server.prepare()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
 
 
 class _Door(socketserver.BaseRequestHandler):

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,9 +91,16 @@ def caller(tenant: str, name: str, *grants: str) -> Caller:
 
 @asynccontextmanager
 async def inside(
-    folder: Path, tenants: Sequence[str] = ("acme", "bcme"), *, urls: tuple[str, str] | None = None
+    folder: Path,
+    tenants: Sequence[str] = ("acme", "bcme"),
+    *,
+    urls: tuple[str, str] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Inside]:
-    """Build the parts in an empty folder, or on the data and the keystore database of `urls`."""
+    """Build the parts in an empty folder, or on the data and the keystore database of `urls`.
+
+    `monotonic`: seconds, by which planted records and the log's backlog are looked at now and then.
+    """
     files = f"sqlite+aiosqlite:///{folder}/data.db", f"sqlite+aiosqlite:///{folder}/keystore.db"
     data, keys = (open_database(url) for url in urls or files)
     await migrate(data, DATA)
@@ -111,8 +118,9 @@ async def inside(
     others = {**common, "keystore": keystore}
     lists = SequencerStore(data)
     others["provenance"] = Provenance(lists, ListVerifier(lists, {}))
-    others["honey"] = HoneyTokens(ring, Honey(data), clock=time.monotonic)
-    bound, lookup = bound_of(LogStore(data), ENOUGH), Lookup(ring, clock=lambda: clock.us / 1e6)
+    others["honey"] = HoneyTokens(ring, Honey(data), clock=monotonic)
+    bound = replace(bound_of(LogStore(data), ENOUGH), clock=monotonic)
+    lookup = Lookup(ring, clock=lambda: clock.us / 1e6)
     reveal = Reveal(**others, log=log, unwrapper=ring, lookup=lookup, bound=bound)
     yield Inside(
         ring,

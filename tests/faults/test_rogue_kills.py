@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.plugins.bridge import bridged
-from tests.plugins.process import ROOT
+from tests.plugins.process import ROOT, ended
 from tests.plugins.scene import audit
 from tests.plugins.service import KINDS, Founder
 from tests.plugins.waiting import until
@@ -58,8 +58,7 @@ class Process:
         return b'"sequencing"' in self.log.read_bytes()
 
     async def end(self, how: signal.Signals) -> int:
-        self._process.send_signal(how)
-        return await asyncio.to_thread(self._process.wait, 20)
+        return await asyncio.to_thread(ended, self._process, how)
 
     async def done(self) -> int:
         """Wait until it ends by itself."""

@@ -57,16 +57,16 @@ class Served:
             self._process = subprocess.Popen(
                 [*self._command, "--port", str(self.port)], env=self._environment, stdout=log, stderr=log
             )
-        async with asyncio.timeout(60), httpx.AsyncClient() as client:
-            while not await _ready(client, self.url):
-                assert self._process.poll() is None, self.log.read_text()
-                await asyncio.sleep(0.1)
+        try:
+            await self._until_ready(self._process)
+        except BaseException:
+            self.end(signal.SIGKILL)
+            raise
 
     def end(self, how: signal.Signals) -> int:
         """SIGTERM for an orderly end, SIGKILL for a crash; answers the exit status."""
         assert self._process is not None
-        self._process.send_signal(how)
-        return self._process.wait(20)
+        return ended(self._process, how)
 
     def family(self) -> list[int]:
         """Its workers, oldest first."""
@@ -76,6 +76,23 @@ class Served:
     def memory(self) -> int:
         """Bytes that it and its workers hold in memory."""
         return sum(_resident(pid) for pid in (self.pid, *self.family()))
+
+    async def _until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        async with asyncio.timeout(60), httpx.AsyncClient() as client:
+            while not await _ready(client, self.url):
+                assert process.poll() is None, self.log.read_text()
+                await asyncio.sleep(0.1)
+
+
+def ended(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTERM) -> int:
+    """Its exit status, once it has ended. What outlives its 20 seconds is killed, and that is an error."""
+    process.send_signal(how)
+    try:
+        return process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _resident(pid: int) -> int:

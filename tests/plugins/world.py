@@ -86,6 +86,17 @@ class World:
     _tokens: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
         self.owner = open_database(self.databases.data_url)
         self.keystore_owner = open_database(self.databases.keystore_url)
         self._stack.push_async_callback(self.owner.dispose)
@@ -98,10 +109,6 @@ class World:
             await self.keep(KEEPS_NOTHING, tenant=tenant)
             for name, grants in PEOPLE.items():
                 await self.hire(name, grants, tenant=tenant)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
 
     async def worker(self, planes: Sequence[str] = PLANES, **changed: Any) -> httpx.AsyncClient:
         """Another worker on the same databases, until the world ends."""

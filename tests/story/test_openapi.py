@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
+from tests.plugins.process import ended
 from tests.plugins.world import World
 
 PEOPLE = {
@@ -57,8 +57,7 @@ def serving(world: World) -> Iterator[str]:
         wait_ready(url, process)
         yield url
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        ended(process)
 
 
 def wait_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
