@@ -1,17 +1,22 @@
 """A database as those who ask it with every request hold it: SQLAlchemy's engine, and lines to its driver.
 
-A line is a connection of the engine's own pool that is spoken to straight: one statement, which is its own
-transaction, in one round trip. Some lines stay taken, so that the next statement finds one without the pool.
-PostgreSQL only: SQLite has no round trips to save.
+A line is a connection that is spoken to straight: one statement, which is its own transaction, in one round
+trip. PostgreSQL only: SQLite has no round trips to save.
 """
 
+import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Protocol, cast
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+WAIT_SECONDS = 2.0
+"""For so long a statement waits until one of the lines is free."""
+PLANNED_SECONDS = 30.0
+"""For so long a line's statements keep their plans."""
 FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 """Whatever a database, or the way to it, can fail with."""
 
@@ -22,6 +27,9 @@ class Driver(Protocol):
     async def fetch(self, query: str, *arguments: object) -> Sequence[Sequence[Any]]:
         """Run one statement, in a transaction of its own."""
 
+    async def execute(self, query: str) -> str:
+        """Run a command without parameters."""
+
     def is_closed(self) -> bool:
         """Whether it is known to be lost."""
 
@@ -30,38 +38,57 @@ class Driver(Protocol):
 
 
 class Database(AsyncEngine):
-    """An engine whose connections can also be spoken to straight."""
+    """An engine, and beside it lines to the same database."""
 
-    def __init__(self, engine: AsyncEngine, *, lines_kept: int = 0) -> None:
-        """`lines_kept`: so many connections of the pool stay taken once they were used. Fewer than it has."""
+    def __init__(self, engine: AsyncEngine, *, lines: AsyncEngine | None = None, most: int = 0) -> None:
+        """`lines` makes a connection for each line and keeps none itself; `most` of them at once."""
         super().__init__(engine.sync_engine)
-        self._lines_kept = lines_kept
-        self._lines: list[Line] = []
+        self._made_by = lines or engine
+        self._places = asyncio.Semaphore(most)
+        self._idle: list[Line] = []
 
     async def line(self) -> "Line":
         """A line for one statement. Raises: FAILURES, and then nothing was run."""
-        while self._lines:
-            line = self._lines.pop()
-            if not line.driver.is_closed():
-                return line
-            await line.throw_away()
-        connection = await self.connect()
-        raw = await connection.get_raw_connection()
-        return Line(connection, cast("Driver", raw.driver_connection), self)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self._places.acquire()
+        try:
+            return await self._idle_line() or await self._new_line()
+        except BaseException:
+            self._places.release()
+            raise
 
-    async def give_back(self, line: "Line") -> None:
-        """Keep a line for the next statement, or leave its connection to the pool."""
-        if len(self._lines) < self._lines_kept:
-            self._lines.append(line)
-        else:
-            await line.connection.close()
+    def give_back(self, line: "Line") -> None:
+        """The next statement may have it."""
+        self._idle.append(line)
+        self._places.release()
+
+    async def throw_away(self, line: "Line") -> None:
+        """Nobody may have it: another is made when one is needed."""
+        self._places.release()
+        await line.end()
 
     async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002  # the engine's own signature
         """Let every connection go that is not in use."""
-        lines, self._lines = self._lines, []
-        for line in lines:
+        idle, self._idle = self._idle, []
+        for line in idle:
             await line.connection.close()
+        await self._made_by.dispose(close)
         await super().dispose(close)
+
+    async def _idle_line(self) -> "Line | None":
+        while self._idle:
+            line = self._idle.pop()
+            if line.driver.is_closed():
+                await line.end()
+            else:
+                await line.plan_anew()
+                return line
+        return None
+
+    async def _new_line(self) -> "Line":
+        connection = await self._made_by.connect()
+        raw = await connection.get_raw_connection()
+        return Line(connection, cast("Driver", raw.driver_connection), self)
 
 
 class Line:
@@ -71,6 +98,18 @@ class Line:
         self.connection = connection
         self.driver = driver
         self._database = database
+        self._planned = monotonic()
+
+    async def plan_anew(self) -> None:
+        """Now and then: its plans may be from before the tables grew. Raises: FAILURES; then it is gone."""
+        if monotonic() - self._planned < PLANNED_SECONDS:
+            return
+        try:
+            await self.driver.execute("DISCARD PLANS")
+        except BaseException:
+            await self.end()
+            raise
+        self._planned = monotonic()
 
     async def run(self, query: str, arguments: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Run one statement and give the line back. Raises: FAILURES; then `refused` tells whether it ran."""
@@ -82,11 +121,14 @@ class Line:
             sound = refused(error)
             raise
         finally:
-            await (self._database.give_back(self) if sound else self.throw_away())
+            if sound:
+                self._database.give_back(self)
+            else:
+                await self._database.throw_away(self)
         return found
 
-    async def throw_away(self) -> None:
-        """End the connection; the pool makes another when one is needed."""
+    async def end(self) -> None:
+        """End the connection at once."""
         self.driver.terminate()
         await self.connection.invalidate()
         await self.connection.close()

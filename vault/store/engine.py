@@ -1,16 +1,23 @@
 """Opens a database: SQLite for one machine, PostgreSQL for production. A commit is on disk when answered."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from keys.database import Database
 
 STATEMENT_SECONDS = 2.0
 """Half a deadline is too long to wait for one statement."""
+# A plan kept for any list looks through a list of 1,000 row by row on a young table: 200 ms.
+_PLANNED_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
+# The few statements of the lines find every row by its own key, whatever the size of table and list, and
+# planning them each time took longer than running them.
+_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 
 
 def open_database(
@@ -32,28 +39,38 @@ def open_database(
 
 
 def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> Database:
+    lines = max(1, pool_size // 2)
     engine = create_async_engine(
         url,
         hide_parameters=True,
-        pool_size=pool_size,
+        pool_size=max(1, pool_size - lines),
         max_overflow=0,
         pool_timeout=STATEMENT_SECONDS,
         pool_pre_ping=False,
-        connect_args={
-            "timeout": STATEMENT_SECONDS,
-            "command_timeout": statement_seconds,
-            "max_cached_statement_lifetime": 0,  # those that are used stay prepared
-            "server_settings": {
-                "synchronous_commit": "on",
-                "application_name": "strongroom",
-                "jit": "off",
-                # A plan kept for any list looks through a list of 1,000 row by row on a young table: 200 ms.
-                "plan_cache_mode": "force_custom_plan",
-                "idle_in_transaction_session_timeout": "10000",
-            },
-        },
+        connect_args=_connecting(statement_seconds, _PLANNED_EACH_TIME),
     )
-    return Database(engine, lines_kept=pool_size // 2)
+    straight = create_async_engine(
+        url,
+        hide_parameters=True,
+        poolclass=NullPool,
+        connect_args=_connecting(statement_seconds, _PLANNED_ONCE),
+    )
+    return Database(engine, lines=straight, most=lines)
+
+
+def _connecting(statement_seconds: float | None, planning: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "timeout": STATEMENT_SECONDS,
+        "command_timeout": statement_seconds,
+        "max_cached_statement_lifetime": 0,  # those that are used stay prepared
+        "server_settings": {
+            "synchronous_commit": "on",
+            "application_name": "strongroom",
+            "jit": "off",
+            "idle_in_transaction_session_timeout": "10000",
+            **planning,
+        },
+    }
 
 
 def _sqlite(url: str) -> Database:

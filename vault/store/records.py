@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Executable,
     LargeBinary,
+    ScalarSelect,
     String,
     bindparam,
-    exists,
     insert,
     literal,
     null,
@@ -23,7 +24,7 @@ from keys.database import Database
 from keys.prepared import Prepared, Statement, given, listed
 from vault.log.lists import WorkerKey
 from vault.store import failures
-from vault.store.rows import among, rows
+from vault.store.rows import among, looked_up, rows
 from vault.store.schema import (
     blind_index,
     db_clock,
@@ -177,19 +178,22 @@ def _load(dialect: str) -> Statement:
 
 
 def _standing(dialect: str) -> Statement:
-    buried = exists().where(tombstone.c.tenant == record.c.tenant, tombstone.c.token == record.c.token)
     asked = given(record.c.tenant), listed(dialect, record.c.token, "tokens")
-    return select(record.c.token, record.c.version, *_HELD_NOW).where(*asked, ~buried)
+    living = _buried(record.c.token).is_(None)
+    return select(record.c.token, record.c.version, *_HELD_NOW).where(*asked, living)
+
+
+def _buried(token: Column[str]) -> ScalarSelect[str]:
+    mine = given(tombstone.c.tenant), tombstone.c.token == token
+    return looked_up(tombstone.c.token, *mine, newest=tombstone.c.version)
 
 
 def _find(dialect: str) -> Statement:
     c = blind_index.c
-    live = exists().where(
-        record.c.tenant == c.tenant, record.c.token == c.token, record.c.field_type == c.field_type
-    )
-    buried = exists().where(tombstone.c.tenant == c.tenant, tombstone.c.token == c.token)
+    mine = given(record.c.tenant), record.c.token == c.token, record.c.field_type == c.field_type
+    live, buried = looked_up(record.c.token, *mine, newest=record.c.version), _buried(c.token)
     asked = given(c.tenant), given(c.field_type), listed(dialect, c.digest, "digests")
-    return select(c.digest, c.token).where(*asked, live, ~buried)
+    return select(c.digest, c.token).where(*asked, live.is_not(None), buried.is_(None))
 
 
 def _answered(dialect: str) -> Statement:

@@ -41,13 +41,16 @@ def among(
     return member.in_(list(values))
 
 
-def looked_up(found: ColumnElement[Any], *where: ColumnElement[bool]) -> ScalarSelect[Any]:
+def looked_up(
+    found: ColumnElement[Any], *where: ColumnElement[bool], newest: ColumnElement[Any] | None = None
+) -> ScalarSelect[Any]:
     """A column of a row that matches, NULL when none does: one look into an index for each outer row.
 
     EXISTS becomes a join, and while PostgreSQL has no statistics of a young table, one that reads all of a
-    tenant's rows for each.
+    tenant's rows for each. `newest` names the last column of the index to use: one without it needs a sort.
     """
-    return select(found).where(*where).limit(1).scalar_subquery()
+    query = select(found).where(*where)
+    return (query if newest is None else query.order_by(newest.desc())).limit(1).scalar_subquery()
 
 
 async def insert_rows(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self
 
-from sqlalchemy import BindParameter, Label, ScalarSelect, exists, func, select
+from sqlalchemy import BindParameter, Label, ScalarSelect, func, select
 
 from vault.store.acts import consent, record_state, subject_fact
+from vault.store.rows import looked_up
 from vault.store.schema import record
 
 _BETWEEN = "="
@@ -68,14 +69,16 @@ def _account(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
 
 def _said(tenant: str | BindParameter[str]) -> ScalarSelect[str]:
     later = consent.alias("later")
-    outdated = exists().where(
-        later.c.tenant == consent.c.tenant,
+    outdated = looked_up(
+        later.c.number,
+        later.c.tenant == tenant,
         later.c.subject == consent.c.subject,
         later.c.purpose == consent.c.purpose,
         later.c.number > consent.c.number,
+        newest=later.c.number,
     )
     pair = consent.c.purpose + _BETWEEN + consent.c.act
     latest = select(func.aggregate_strings(pair, _AFTER)).where(
-        consent.c.tenant == tenant, consent.c.subject == record.c.subject, ~outdated
+        consent.c.tenant == tenant, consent.c.subject == record.c.subject, outdated.is_(None)
     )
     return latest.correlate(record).scalar_subquery()
