@@ -10,7 +10,8 @@ singles at a vault that lets a credential have `--limit` values a second and ref
 abuser ignores.
 
 Each round has every case once, `alone` first. Prints medians of p50 and p99, and the median of the rounds'
-ratios of p99 to that of `alone`. What else the machine does moves single rounds a good deal.
+ratios of p99 to that of `alone`; a request that failed has no time, so where one of the well-behaved one's
+did, in either, there is no ratio. What else the machine does moves single rounds a good deal.
 """
 
 import argparse
@@ -152,26 +153,20 @@ async def measure(given: argparse.Namespace, cases: Sequence[Case], **environmen
 
 
 def ratios(found: Sequence[Seen], verb: str, case: Case) -> list[float]:
-    """Of p99, to `alone` of the same round."""
+    """Of p99, to `alone` of the same round. None at all where a request of the well-behaved one failed."""
     base = "alone, limited" if case.limited else "alone"
-    alone = {one.round: one.p99_ms for one in found if (one.verb, one.case) == (verb, base)}
-    return [one.p99_ms / alone[one.round] for one in found if (one.verb, one.case) == (verb, case.name)]
+    alone = {one.round: one for one in found if (one.verb, one.case) == (verb, base)}
+    some = [one for one in found if (one.verb, one.case) == (verb, case.name)]
+    if any(one.failed or alone[one.round].failed for one in some):
+        return []
+    return [one.p99_ms / alone[one.round].p99_ms for one in some]
 
 
 def table(found: Sequence[Seen], given: argparse.Namespace) -> Table:
     """Medians."""
     shown = Table(title=f"{given.rate:g} requests/s of one credential, beside another", box=None)
-    for head in (
-        "verb",
-        "case",
-        "p50 ms",
-        "p99 ms",
-        "p99 to alone",
-        "from",
-        "to",
-        "abuser values/s",
-        "refused/s",
-    ):
+    figures = ("p50 ms", "p99 ms", "failed", "p99 to alone", "from", "to", "abuser values/s", "refused/s")
+    for head in ("verb", "case", *figures):
         shown.add_column(head, justify="left" if head in ("verb", "case") else "right")
     for verb in dict.fromkeys(one.verb for one in found):
         for case in CASES:
@@ -186,9 +181,12 @@ def _figures(some: Sequence[Seen], against: Sequence[float]) -> list[str]:
         return float(statistics.median(getattr(one, member) for one in some))
 
     times = [f"{middle(member):.1f}" for member in ("p50_ms", "p99_ms")]
-    spread = [f"{one:.2f}" for one in (statistics.median(against), min(against), max(against))]
+    failed = str(sum(one.failed for one in some) or "")
+    spread = ["void", "", ""]
+    if against:
+        spread = [f"{one:.2f}" for one in (statistics.median(against), min(against), max(against))]
     abuser = [f"{middle(f'abuser_{name}_per_second'):,.0f}" for name in ("values", "refused")]
-    return [*times, *spread, *abuser]
+    return [*times, failed, *spread, *abuser]
 
 
 async def run(given: argparse.Namespace) -> list[Seen]:

@@ -49,7 +49,9 @@ class Taken:
     failed: int
     first_failure: str
     answered: int
-    """All answers, those before and after the counted seconds included: what was paid for."""
+    """All answers, refusals and those before and after the counted seconds included."""
+    served: int
+    """Those of them that were no refusals: what was paid for."""
     cpu: float
     """Seconds of CPU that the generator used for all of it."""
 
@@ -107,14 +109,17 @@ class _Tally:
         self.begin = time.perf_counter() + plan.warm
         self.end = self.begin + plan.seconds
         self.latencies = array("d")
-        self.failed, self.first_failure, self.answered = 0, "", 0
+        self.failed, self.first_failure = 0, ""
+        self.answered, self.served = 0, 0
         self._cpu = time.process_time()
 
     def count(self, line: _Line, now: float) -> None:
+        good = line.answer.startswith(b"HTTP/1.1 200")
         self.answered += 1
+        self.served += good
         if not self.begin <= now < self.end:
             return
-        if line.answer.startswith(b"HTTP/1.1 200"):
+        if good:
             self.latencies.append(now - line.due)
             return
         self.failed += 1
@@ -123,7 +128,7 @@ class _Tally:
     def taken(self, seconds: float) -> Taken:
         cpu = time.process_time() - self._cpu
         ordered = array("d", sorted(self.latencies))
-        return Taken(seconds, ordered, self.failed, self.first_failure, self.answered, cpu)
+        return Taken(seconds, ordered, self.failed, self.first_failure, self.answered, self.served, cpu)
 
 
 def drive(plan: Plan) -> Taken:

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -35,9 +35,9 @@ class Stretch:
     cpu_seconds: dict[str, float]
     """Of each process, of the load generator, and of `others` that have nothing to do with it."""
     cpu_ms_per_value: float
-    """Of all that serve the contender; neither the generator's nor the others'."""
+    """Of all that serve the contender; neither the generator's nor the others'. Refusals are no values."""
     values: int
-    """All that were answered while the CPU was watched."""
+    """All that were served while the CPU was watched, refusals left out."""
     lasted: float
     """Seconds that the CPU was watched: the counted ones, those before, and the end of what was under way."""
     load_average: float
@@ -48,6 +48,7 @@ class Stretch:
             f"{self.case:26} {self.contender:8} {self.values_per_second:9,.0f} values/s  "
             f"p50 {self.p50_ms:7.1f}  p99 {self.p99_ms:7.1f} ms  {self.cpu_ms_per_value:7.3f} ms CPU each  "
             f"others {self.cpu_seconds['others'] / self.lasted:.2f} cores"
+            f"{f'  FAILED {self.failed}' if self.failed else ''}"
         )
 
     def as_json(self) -> dict[str, object]:
@@ -99,8 +100,8 @@ class _Watched:
             failed=taken.failed,
             first_failure=taken.first_failure,
             cpu_seconds={name: round(one, 3) for name, one in spent.items()},
-            cpu_ms_per_value=served * 1e3 / max(1, taken.answered * case.values),
-            values=taken.answered * case.values,
+            cpu_ms_per_value=served * 1e3 / max(1, taken.served * case.values),
+            values=taken.served * case.values,
             lasted=self.lasted,
             load_average=os.getloadavg()[0],
         )
@@ -111,6 +112,12 @@ def generator() -> Iterator[ProcessPoolExecutor]:
     """A process of its own that sends the load."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         yield pool
+
+
+def warn(stretches: Iterable[Stretch]) -> None:
+    """Say so if any request failed."""
+    if failed := sum(one.failed for one in stretches):
+        print(f"{failed} REQUESTS FAILED: the figures above are worth nothing")
 
 
 def median(stretches: Sequence[Stretch], member: str) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.hot.cases import ALL, OURS, Case
 from benchmarks.hot.fleet import Shape
-from benchmarks.hot.measure import Measuring, Stretch, generator, median
+from benchmarks.hot.measure import Measuring, Stretch, generator, median, warn
 from benchmarks.hot.plot import Axis, Line, Plot
 from benchmarks.hot.stage import stage
 
@@ -90,6 +90,7 @@ async def run(given: argparse.Namespace) -> None:
                 crowded = await crowds(verb, measuring, given.rounds)
                 full = [one for many, one in crowded if many == _FULL and one.contender == "ours"]
                 loaded = await loads(verb, median(full, "requests_per_second"), measuring, given.rounds)
+                warn(one for _, one in (*crowded, *loaded))
                 document[verb] = {
                     "concurrency": [{"connections": many, **one.as_json()} for many, one in crowded],
                     "load": [{"share": share, **one.as_json()} for share, one in loaded],

@@ -26,7 +26,7 @@ from rich.table import Table
 from benchmarks.hot.alone import alone
 from benchmarks.hot.cases import CASES
 from benchmarks.hot.fleet import Shape
-from benchmarks.hot.measure import Measuring, Stretch, generator, median
+from benchmarks.hot.measure import Measuring, Stretch, generator, median, warn
 from benchmarks.hot.report import conditions
 
 NAMES = ("tokenize", "detokenize")
@@ -48,7 +48,9 @@ class Found:
     def postgresql(self, case: str) -> float:
         """ms of PostgreSQL's CPU for each value."""
         some = [one for one in self.stretches if one.case == case]
-        return sum(one.cpu_seconds["PostgreSQL"] for one in some) * 1e3 / sum(one.values for one in some)
+        return (
+            sum(one.cpu_seconds["PostgreSQL"] for one in some) * 1e3 / max(1, sum(one.values for one in some))
+        )
 
 
 def shapes(workers: Sequence[int], hosts: int) -> dict[str, Shape]:
@@ -95,6 +97,7 @@ async def run(given: argparse.Namespace) -> None:
     wanted = shapes(given.workers, given.hosts)
     found = [await measure(name, shape, given.seconds, given.rounds) for name, shape in wanted.items()]
     show(found)
+    warn(stretch for one in found for stretch in one.stretches)
     document = {
         "conditions": conditions(cores=os.cpu_count(), seconds=given.seconds, rounds=given.rounds),
         "shapes": {one.name: [stretch.as_json() for stretch in one.stretches] for one in found},

@@ -3,10 +3,13 @@
 import socket
 import threading
 import xml.etree.ElementTree as ET
+from argparse import Namespace
 from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.hot.fair import CASES as FAIR
+from benchmarks.hot.fair import Seen, ratios, table
 from benchmarks.hot.flame import by_function, by_itself, by_package, flame
 from benchmarks.hot.load import Plan, _whole, drive
 from benchmarks.hot.plot import Axis, Plot
@@ -65,6 +68,7 @@ def test_what_is_counted_is_what_was_answered():
     with answering(GOOD, GOOD, BAD) as (port, given):
         taken = drive(Plan(port, [request("/", b"{}")], connections=1, seconds=0.8, warm=0))
     assert taken.answered == len(given) >= 4
+    assert taken.served == given.count(GOOD)
     counted = len(taken.latencies) + taken.failed
     assert len(given) - 1 <= counted <= len(given)  # the last one may come after the end
     assert taken.failed == given[:counted].count(BAD)
@@ -99,3 +103,19 @@ def test_pictures_are_drawn():
         Plot("t", Axis("x"), Axis("y", base=10), {"p99": [(10.0, 3.5), (90.0, 250.0)]}).svg(),
     )
     assert [ET.fromstring(one).tag for one in pictures] == ["{http://www.w3.org/2000/svg}svg"] * 3
+
+
+def test_a_failed_request_voids_the_ratio_beside_an_abuser():
+    """A p99 that leaves out refusals is held against nothing: neither of that case nor of one alone."""
+    beside = FAIR[1]
+    seen = [_seen("alone", 10.0), _seen(beside.name, 20.0)]
+    assert ratios(seen, "tokenize", beside) == [2.0]
+    for spoilt in ([seen[0], _seen(beside.name, 20.0, failed=1)], [_seen("alone", 10.0, failed=1), seen[1]]):
+        assert ratios(spoilt, "tokenize", beside) == []
+        assert "void" in [
+            cell for column in table(spoilt, Namespace(rate=100)).columns for cell in column.cells
+        ]
+
+
+def _seen(case, p99, failed=0):
+    return Seen("tokenize", case, 0, 100, failed, p99 / 2, p99, p99, 0.0, 0.0, "", 1.0, 0.0)
