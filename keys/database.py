@@ -51,11 +51,13 @@ class Database(AsyncEngine):
         """A line for one statement. Raises: FAILURES, and then nothing was run."""
         async with asyncio.timeout(WAIT_SECONDS):
             await self._places.acquire()
+        line: Line | None = None
         try:
-            return await self._idle_line() or await self._new_line()
-        except BaseException:
-            self._places.release()
-            raise
+            line = await self._idle_line() or await self._new_line()
+        finally:
+            if line is None:
+                self._places.release()
+        return line
 
     def give_back(self, line: "Line") -> None:
         """The next statement may have it."""
@@ -104,11 +106,13 @@ class Line:
         """Now and then: its plans may be from before the tables grew. Raises: FAILURES; then it is gone."""
         if monotonic() - self._planned < PLANNED_SECONDS:
             return
+        done = False
         try:
             await self.driver.execute("DISCARD PLANS")
-        except BaseException:
-            await self.end()
-            raise
+            done = True
+        finally:
+            if not done:
+                await self.end()
         self._planned = monotonic()
 
     async def run(self, query: str, arguments: Sequence[object]) -> Sequence[Sequence[Any]]:
