@@ -31,7 +31,6 @@ from vault.service.allowance import Allowance
 from vault.service.authenticate import Authenticator
 from vault.service.authority_keys import PublicKeys, worker_keys
 from vault.service.clocks import ClockWatch
-from vault.service.doors import Doors
 from vault.service.failed_logins import FailedLogins
 from vault.service.honey import HoneyTokens
 from vault.service.logins import write_down
@@ -189,7 +188,7 @@ def base(name: str, settings: Settings) -> Base:
 def _admission(settings: Settings) -> Admission:
     rate, burst = settings.rate_values_per_second, settings.rate_burst_seconds
     allowance = Allowance(rate, burst, workers=settings.workers, clock=time.monotonic)
-    return Admission(allowance, Doors(clock=time.monotonic))
+    return Admission.by(allowance, clock=time.monotonic)
 
 
 def clock_watch(read: Callable[[], Awaitable[int]]) -> ClockWatch:

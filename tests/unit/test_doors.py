@@ -98,7 +98,7 @@ async def test_too_many_waiting_are_refused_at_once(hall):
 
 
 async def test_nobody_waits_at_the_door_for_ever(hall, monkeypatch):
-    """Who is not let in within the time is told to come back, and leaves no place taken."""
+    """Who is not let in within the time is told to come back, and leaves no place taken or waited for."""
     # Three seconds of waiting, shortened.
     monkeypatch.setattr(module, "SECONDS", 0.02)
     hall.come("quiet", who="quiet")
@@ -107,10 +107,32 @@ async def test_nobody_waits_at_the_door_for_ever(hall, monkeypatch):
     late = hall.come("late", size=BULK)
     with pytest.raises(Throttled):
         await late
+    assert not hall.doors._doors["abuser"].waiting
     await hall.go("bulk")
     hall.come("next", size=BULK)
     await settle()
     assert hall.inside == ["quiet", "next"]
+
+
+@pytest.mark.parametrize("patience", [0.02, 60.0])
+async def test_who_gives_up_makes_way_for_who_stood_behind(hall, monkeypatch, patience):
+    """A long list that is late, or hangs up, keeps no short request behind it waiting where there is room."""
+    hall.come("quiet", who="quiet")
+    hall.come("half", size=BYTES_AT_ONCE // 2)
+    await settle()
+    monkeypatch.setattr(module, "SECONDS", patience)
+    bulk = hall.come("bulk", size=BULK)
+    await settle()
+    monkeypatch.setattr(module, "SECONDS", 60.0)
+    hall.come("short")
+    await settle()
+    assert "short" not in hall.inside
+    if patience > 1:
+        bulk.cancel()
+    with pytest.raises((Throttled, asyncio.CancelledError)):
+        await bulk
+    await settle()
+    assert hall.inside == ["quiet", "half", "short"]
 
 
 @pytest.mark.parametrize("moment", ["before it is let in", "when it has just been let in"])

@@ -3,19 +3,54 @@
 import asyncio
 import json
 import os
+from dataclasses import dataclass, replace
 
 import pytest
 from starlette.requests import Request
 
+from tests.unit.test_gather import settle
+from vault.api import edge
 from vault.api.bodies import DetokenizeBody, TokenizeBody, decode
 from vault.api.edge import LARGEST_BODY, read_body
 from vault.api.ingest import idempotency_key
-from vault.api.problems import Net, Netted
+from vault.api.problems import Net, Netted, end_visit
 from vault.errors import BadRequest, ServiceError, TooLarge
 from vault.model.ask import Caller
+from vault.service.doors import BODIES_AT_ONCE, BYTES_AT_ONCE
+from vault.service.visit import Admission
 
 JSON = (b"content-type", b"application/json")
 SOMEBODY = Caller("acme", "acme.signup", "Ravi", (), "client_secret_basic", "203.0.113.7", "req_1")
+
+
+class Gate:
+    """Knows everybody by the name in his header, and counts who was asked for his body."""
+
+    def __init__(self) -> None:
+        self.admission = Admission.unlimited(clock=lambda: 0.0)
+
+    async def authenticate(self, name: str | None, *, address: str, request_id: str) -> Caller:
+        return replace(SOMEBODY, credential=name or "", address=address, request_id=request_id)
+
+    def come(self, name: str, *parts: bytes, ends: bool = True) -> "Visitor":
+        """A request of a credential that is on its way in."""
+        sent = request(*parts, headers=(JSON, (b"authorization", name.encode())), ends=ends)
+        sent.scope["state"] = {"request_id": "req_1"}
+        return Visitor(sent, asyncio.create_task(edge.received(sent, self)))
+
+
+@dataclass
+class Visitor:
+    """A request, and what became of it."""
+
+    request: Request
+    task: "asyncio.Task[tuple[Caller, bytes]]"
+
+    async def go(self) -> None:
+        """Whether it was let in or not."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        end_visit(self.request.scope)
 
 
 def request(*parts: bytes, headers: tuple[tuple[bytes, bytes], ...] = (JSON,), ends: bool = True) -> Request:
@@ -23,13 +58,52 @@ def request(*parts: bytes, headers: tuple[tuple[bytes, bytes], ...] = (JSON,), e
     waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
 
     async def receive() -> dict[str, object]:
+        sent.scope["asked"] = True
         if waiting:
             return waiting.pop(0)
         if not ends:
             await asyncio.Event().wait()
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    return Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
+    sent = Request({"type": "http", "method": "POST", "headers": list(headers)}, receive)
+    return sent
+
+
+async def test_a_stalled_upload_shuts_nobody_out():
+    """While one body does not come, short and long ones of the same credential are worked on."""
+    gate = Gate()
+    stalled = [gate.come("quiet", b"{}"), *(gate.come("busy", b"{", ends=False) for _ in range(3))]
+    await settle()
+    for body in (b"{}", bytes(LARGEST_BODY)):
+        other = gate.come("busy", body)
+        await settle()
+        assert other.task.done()
+        assert (await other.task)[1] == body
+        await other.go()
+    for one in stalled:
+        await one.go()
+    assert gate.admission.bodies._doors == gate.admission.work._doors == {}
+
+
+async def test_bodies_are_asked_for_only_as_fast_as_they_are_worked_on():
+    """Beside another a credential has one long list under way, so many bodies held that wait, and the rest of
+    them unread, whether they have arrived or not."""
+    gate, long = Gate(), bytes(BYTES_AT_ONCE + 1)
+    quiet = gate.come("quiet", b"{}")
+    await settle()
+    come = [gate.come("busy", long, ends=n % 2 == 0) for n in range(3 * BODIES_AT_ONCE)]
+    await settle()
+    assert [n for n, one in enumerate(come) if one.task.done()] == [0]
+    assert [n for n, one in enumerate(come) if "asked" in one.request.scope] == list(
+        range(1 + BODIES_AT_ONCE)
+    )
+    await come[0].go()
+    await settle()
+    assert [n for n, one in enumerate(come) if one.task.done()] == [0, 2]
+    assert sum("asked" in one.request.scope for one in come) == 2 + BODIES_AT_ONCE
+    for one in (quiet, *come):
+        await one.go()
+    assert gate.admission.bodies._doors == gate.admission.work._doors == {}
 
 
 async def test_a_body_that_never_ends_is_refused():

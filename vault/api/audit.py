@@ -34,8 +34,8 @@ class AuditApi:
 
     async def query(self, request: Request) -> Response:
         """Who did what. Reading is an event too."""
-        caller = await edge.caller(request, self._authenticator)
-        body: EventsBody = decode(await edge.read_body(request), EventsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: EventsBody = decode(raw, EventsBody)
         asked = EventsRequest(caller, _filter(body), _page(body))
         found = await self._events.submit(caller.tenant, caller.credential, asked, items=1)
         bodies = [orjson.Fragment(one) for one in found.bodies]

@@ -76,8 +76,8 @@ class CasesApi:
 
     async def open_case(self, request: Request) -> Response:
         """A request of a person's, or an order of an authority's."""
-        caller = await edge.caller(request, self._authenticator)
-        body: CaseBody = decode(await edge.read_body(request), CaseBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: CaseBody = decode(raw, CaseBody)
         subject = edge.checked_reference(body.subject, "subject") or ""
         new = cases.NewCase(body.kind, subject, body.own, _day(body.due))
         known, receipt = await cases.open_case(caller, new, self._parts)
@@ -85,8 +85,8 @@ class CasesApi:
 
     async def query_cases(self, request: Request) -> Response:
         """The queue: what waits, and what is late."""
-        caller = await edge.caller(request, self._authenticator)
-        body: CasesBody = decode(await edge.read_body(request), CasesBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: CasesBody = decode(raw, CasesBody)
         if not 1 <= body.limit <= _MOST:
             raise BadRequest("bad_request", f"limit is 1 to {_MOST}.")
         after = _case_id(body.cursor, cursor=True) if body.cursor is not None else b""
@@ -109,9 +109,9 @@ class CasesApi:
 
     async def act_on_case(self, request: Request) -> Response:
         """The next act: verify, reject, evaluate, decide, send_back, release, carry_out, answer."""
-        caller = await edge.caller(request, self._authenticator)
+        caller, raw = await edge.received(request, self._authenticator)
         kind = request.path_params["act"]
-        body: ActBody = decode(await edge.read_body(request), ActBody)
+        body: ActBody = decode(raw, ActBody)
         case_id = _case_id(request.path_params["case_id"])
         if kind not in _TAKES:
             raise NotFound("no_such_operation")

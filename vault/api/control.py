@@ -52,8 +52,8 @@ class ControlApi:
 
     async def create(self, request: Request) -> Response:
         """A new credential, its secret in this answer and nowhere else; 202 when it takes two persons."""
-        caller = await edge.caller(request, self._authenticator)
-        body: NewCredentialBody = decode(await edge.read_body(request), NewCredentialBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: NewCredentialBody = decode(raw, NewCredentialBody)
         new = credentials.NewCredential(
             body.name,
             body.person,
@@ -71,37 +71,37 @@ class ControlApi:
 
     async def grant(self, request: Request) -> Response:
         """Add grants; 202 when that takes two persons."""
-        caller = await edge.caller(request, self._authenticator)
-        body: GrantsBody = decode(await edge.read_body(request), GrantsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: GrantsBody = decode(raw, GrantsBody)
         name = request.path_params["credential"]
         return _done(await credentials.grant(name, body.grants, caller, self._control))
 
     async def ungrant(self, request: Request) -> Response:
         """Take grants away."""
-        caller = await edge.caller(request, self._authenticator)
-        body: GrantsBody = decode(await edge.read_body(request), GrantsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: GrantsBody = decode(raw, GrantsBody)
         name = request.path_params["credential"]
         return edge.answer(credential(await credentials.ungrant(name, body.grants, caller, self._control)))
 
     async def revoke(self, request: Request) -> Response:
         """End a credential for ever."""
-        caller = await edge.caller(request, self._authenticator)
-        decode(await edge.read_body(request), EmptyBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        decode(raw, EmptyBody)
         name = request.path_params["credential"]
         return edge.answer(credential(await credentials.revoke(name, caller, self._control)))
 
     async def rotate(self, request: Request) -> Response:
         """A new secret, or a new public key; the old one stops at once."""
-        caller = await edge.caller(request, self._authenticator)
-        body: RotateBody = decode(await edge.read_body(request), RotateBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: RotateBody = decode(raw, RotateBody)
         name = request.path_params["credential"]
         key = _public_key(body.public_key)
         return _done(await credentials.rotate(name, caller, self._control, public_key=key))
 
     async def apply(self, request: Request) -> Response:
         """Put another policy in force."""
-        caller = await edge.caller(request, self._authenticator)
-        body: PolicyBody = decode(await edge.read_body(request), PolicyBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: PolicyBody = decode(raw, PolicyBody)
         applied = await tenants.apply_policy(body.toml, caller, self._control, base=body.base)
         if isinstance(applied, Waiting):
             return edge.answer(waiting(applied), 202)

@@ -45,8 +45,8 @@ class CorrectingApi:
 
     async def replace(self, request: Request) -> Response:
         """The same token, another value; the old one is shredded."""
-        caller = await edge.caller(request, self._authenticator)
-        body: ReplaceBody = decode(await edge.read_body(request), ReplaceBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: ReplaceBody = decode(raw, ReplaceBody)
         edge.count(request, body.items)
         reason = edge.checked_reference(body.reason, "reason") or ""
         known = catalogue((await self._parts.registers.of(caller.tenant)).policy)

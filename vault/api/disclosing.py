@@ -37,8 +37,8 @@ class DisclosingApi:
 
     async def disclose(self, request: Request) -> Response:
         """Tokens in, values out: for a recipient on file, on a legal ground, and on record first."""
-        caller = await edge.caller(request, self._authenticator)
-        body: DiscloseBody = decode(await edge.read_body(request), DiscloseBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: DiscloseBody = decode(raw, DiscloseBody)
         edge.count(request, body.items)
         asked = DiscloseRequest(
             caller,

@@ -1,7 +1,7 @@
 """What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Awaitable, Sized
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
@@ -85,7 +85,7 @@ def address(request: Request) -> str:
 
 
 async def caller(request: Request, authenticator: Authenticator) -> Caller:
-    """Who is calling, when his request may go on: its body is read by nobody before.
+    """Who is calling, when his request may go on. Nobody has looked at its body before.
 
     Raises: Unauthenticated, Unavailable; Throttled.
     """
@@ -95,12 +95,28 @@ async def caller(request: Request, authenticator: Authenticator) -> Caller:
         request_id=request.scope["state"]["request_id"],
     )
     visit = request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
+    await _let_in(request, visit.enter())
+    return who
+
+
+async def received(request: Request, authenticator: Authenticator) -> tuple[Caller, bytes]:
+    """Who is calling and what he sends, when it may be worked on: not before it is here.
+
+    Raises: as `caller` and `read_body`.
+    """
+    who = await caller(request, authenticator)
+    raw = await read_body(request)
+    visit: Visit = request.scope["state"]["visit"]
+    await _let_in(request, visit.work_on(len(raw)))
+    return who, raw
+
+
+async def _let_in(request: Request, door: Awaitable[None]) -> None:
     try:
-        await visit.enter(_declared(request))
+        await door
     except Throttled:
         await _linger(request)
         raise
-    return who
 
 
 async def _linger(request: Request) -> None:
@@ -119,14 +135,6 @@ def count(request: Request, items: Sized) -> None:
     check_count(items)
     visit: Visit = request.scope["state"]["visit"]
     visit.charge(len(items))
-
-
-def _declared(request: Request) -> int:
-    """How long the body is said to be; one of unknown length counts as long as any may be."""
-    declared = header(request, b"content-length")
-    if declared is None:
-        return 0 if request.method == "GET" else LARGEST_BODY
-    return min(int(declared[:8]), LARGEST_BODY) if declared.isdecimal() else LARGEST_BODY
 
 
 def answer(content: Any, status: int = 200) -> Response:

@@ -37,8 +37,8 @@ class ExportApi:
 
     async def export(self, request: Request) -> Response:
         """Everything about one subject: on record first."""
-        caller = await edge.caller(request, self._authenticator)
-        body: ExportBody = decode(await edge.read_body(request), ExportBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: ExportBody = decode(raw, ExportBody)
         asked = ExportRequest(
             caller,
             edge.checked_reference(body.subject, "subject") or "",

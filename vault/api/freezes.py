@@ -38,8 +38,8 @@ class FreezesApi:
 
     async def unfreeze(self, request: Request) -> Response:
         """Let a credential be used again, as another person than its own."""
-        caller = await edge.caller(request, self._authenticator)
-        body: UnfreezeBody = decode(await edge.read_body(request), UnfreezeBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: UnfreezeBody = decode(raw, UnfreezeBody)
         reason = edge.checked_reason(body.reason)
         name = request.path_params["credential"]
         return edge.answer(credential(await freezes.unfreeze(name, reason, caller, self._control)))

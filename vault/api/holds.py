@@ -59,24 +59,24 @@ class HoldsApi:
 
     async def place_holds(self, request: Request) -> Response:
         """Stop erasure and expiry, in the name of the person answerable for the credential."""
-        caller = await edge.caller(request, self._authenticator)
-        body: HoldsBody = decode(await edge.read_body(request), HoldsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: HoldsBody = decode(raw, HoldsBody)
         edge.count(request, body.items)
         done = await holds.place(caller, [_new(one) for one in body.items], self._parts)
         return edge.answer({"items": [_shown(one) | {"receipt": receipt} for one, receipt in done]})
 
     async def lift_hold(self, request: Request) -> Response:
         """End a hold, once."""
-        caller = await edge.caller(request, self._authenticator)
-        body: LiftBody = decode(await edge.read_body(request), LiftBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: LiftBody = decode(raw, LiftBody)
         hold_id = _hold_id(request.path_params["hold_id"])
         lifted, receipt = await holds.lift(caller, hold_id, edge.checked_reason(body.reason), self._parts)
         return edge.answer(_shown(lifted) | {"receipt": receipt})
 
     async def query_holds(self, request: Request) -> Response:
         """Who holds what, and why; the newest first."""
-        caller = await edge.caller(request, self._authenticator)
-        body: HoldsQueryBody = decode(await edge.read_body(request), HoldsQueryBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: HoldsQueryBody = decode(raw, HoldsQueryBody)
         if not 1 <= body.limit <= _MOST:
             raise BadRequest("bad_request", f"limit is 1 to {_MOST}.")
         wanted = Wanted(edge.checked_reference(body.subject, "subject"), body.token, body.open_only)

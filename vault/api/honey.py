@@ -26,8 +26,8 @@ class HoneyApi:
 
     async def plant(self, request: Request) -> Response:
         """Make honey tokens of tokens. The answer does not repeat them."""
-        caller = await edge.caller(request, self._authenticator)
-        body: PlantBody = decode(await edge.read_body(request), PlantBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: PlantBody = decode(raw, PlantBody)
         edge.count(request, body.tokens)
         receipts = await planting.plant(caller, body.tokens, self._parts)
         return edge.answer({"planted": len(receipts), "receipts": receipts})

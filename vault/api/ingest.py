@@ -40,8 +40,7 @@ class IngestApi:
 
     async def tokenize(self, request: Request) -> Response:
         """Values in, tokens out."""
-        caller = await edge.caller(request, self._authenticator)
-        raw = await edge.read_body(request)
+        caller, raw = await edge.received(request, self._authenticator)
         body: TokenizeBody = decode(raw, TokenizeBody)
         edge.count(request, body.items)
         policy = (await self._registers.of(caller.tenant)).policy

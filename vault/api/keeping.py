@@ -60,8 +60,8 @@ class KeepingApi:
 
     async def explain(self, request: Request) -> Response:
         """Until when each record is kept, why, and under which rule."""
-        caller = await edge.caller(request, self._authenticator)
-        body: ExplainBody = decode(await edge.read_body(request), ExplainBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: ExplainBody = decode(raw, ExplainBody)
         edge.count(request, body.tokens)
         found = await retain.explain(caller, body.tokens, self._parts)
         return edge.answer(
@@ -70,15 +70,15 @@ class KeepingApi:
 
     async def run(self, request: Request) -> Response:
         """One page of a retention run: a dry one unless `apply`."""
-        caller = await edge.caller(request, self._authenticator)
-        body: RunBody = decode(await edge.read_body(request), RunBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: RunBody = decode(raw, RunBody)
         page = await retain.run(caller, _run(body), self._parts)
         return edge.answer(_page(page))
 
     async def put_state(self, request: Request) -> Response:
         """Restrict records, or lift that."""
-        caller = await edge.caller(request, self._authenticator)
-        body: StatesBody = decode(await edge.read_body(request), StatesBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: StatesBody = decode(raw, StatesBody)
         edge.count(request, body.tokens)
         reason = edge.checked_reference(body.reason, "reason") or ""
         done = await states.put(caller, body.tokens, body.act, reason, self._parts)

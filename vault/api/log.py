@@ -68,8 +68,8 @@ class LogApi:
 
     async def bodies(self, request: Request) -> Response:
         """What numbered events say, with all that proves it. Reading is an event too."""
-        caller = await edge.caller(request, self._authenticator)
-        body: BodiesBody = decode(await edge.read_body(request), BodiesBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: BodiesBody = decode(raw, BodiesBody)
         if not 1 <= body.limit <= MOST_BODIES:
             raise BadRequest("bad_request", f"limit is 1 to {MOST_BODIES}.")
         if not 0 <= body.first <= LARGEST - MOST_BODIES:

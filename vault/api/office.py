@@ -22,8 +22,8 @@ class OfficeApi:
 
     async def erase(self, request: Request) -> Response:
         """End the life of records. Doing it twice answers the same."""
-        caller = await edge.caller(request, self._authenticator)
-        body: EraseBody = decode(await edge.read_body(request), EraseBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: EraseBody = decode(raw, EraseBody)
         edge.count(request, body.tokens)
         reason = edge.checked_reference(body.reason, "reason") or ""
         asked = EraseRequest(caller, reason, body.mode, body.tokens)

@@ -75,8 +75,8 @@ class PeopleApi:
 
     async def publish_notice(self, request: Request) -> Response:
         """A version of the privacy notice; it is never changed afterwards."""
-        caller = await edge.caller(request, self._authenticator)
-        new = _notice(decode(await edge.read_body(request), NoticeBody))
+        caller, raw = await edge.received(request, self._authenticator)
+        new = _notice(decode(raw, NoticeBody))
         receipt = await notices.publish(caller, new, self._parts)
         return edge.answer(_shown_notice(new) | {"receipt": receipt}, 201)
 
@@ -88,8 +88,8 @@ class PeopleApi:
 
     async def record_consents(self, request: Request) -> Response:
         """What people grant, withdraw or object to; in force from the next request on."""
-        caller = await edge.caller(request, self._authenticator)
-        body: ConsentsBody = decode(await edge.read_body(request), ConsentsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: ConsentsBody = decode(raw, ConsentsBody)
         edge.count(request, body.items)
         acts = [_act(one) for one in body.items]
         done = await consent.consent(caller, acts, self._parts)
@@ -97,16 +97,16 @@ class PeopleApi:
 
     async def consent_history(self, request: Request) -> Response:
         """Everything one person ever said."""
-        caller = await edge.caller(request, self._authenticator)
-        body: SubjectBody = decode(await edge.read_body(request), SubjectBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: SubjectBody = decode(raw, SubjectBody)
         subject = edge.checked_reference(body.subject, "subject") or ""
         found = await consent.history(caller, subject, self._parts)
         return edge.answer({"items": [_shown(one) for one in found]})
 
     async def outdated_consents(self, request: Request) -> Response:
         """Whose consent is older than a notice."""
-        caller = await edge.caller(request, self._authenticator)
-        body: OutdatedBody = decode(await edge.read_body(request), OutdatedBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: OutdatedBody = decode(raw, OutdatedBody)
         if not 1 <= body.limit <= _MOST:
             raise BadRequest("bad_request", f"limit is 1 to {_MOST}.")
         found = await consent.outdated(

@@ -44,14 +44,14 @@ class ProposalsApi:
 
     async def approve_proposal(self, request: Request) -> Response:
         """Carry it out. A new secret is in this answer and nowhere else."""
-        caller = await edge.caller(request, self._authenticator)
-        sha256, name = _read(await edge.read_body(request)), request.path_params["proposal"]
+        caller, raw = await edge.received(request, self._authenticator)
+        sha256, name = _read(raw), request.path_params["proposal"]
         return edge.answer(_approved(await proposals.approve(name, sha256, caller, self._control)))
 
     async def reject_proposal(self, request: Request) -> Response:
         """End it for good."""
-        caller = await edge.caller(request, self._authenticator)
-        sha256, name = _read(await edge.read_body(request)), request.path_params["proposal"]
+        caller, raw = await edge.received(request, self._authenticator)
+        sha256, name = _read(raw), request.path_params["proposal"]
         done = await proposals.reject(name, sha256, caller, self._control)
         return edge.answer({"proposal_id": done.name, "state": "rejected"})
 

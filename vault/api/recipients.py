@@ -61,8 +61,8 @@ class RecipientsApi:
 
     async def put_recipients(self, request: Request) -> Response:
         """The next version of each recipient. What was on file before stays on record."""
-        caller = await edge.caller(request, self._authenticator)
-        body: RecipientsBody = decode(await edge.read_body(request), RecipientsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: RecipientsBody = decode(raw, RecipientsBody)
         edge.count(request, body.items)
         if len({one.name for one in body.items}) != len(body.items):
             raise BadRequest("bad_recipient", "A recipient stands twice in the request.")
@@ -77,8 +77,8 @@ class RecipientsApi:
 
     async def query_disclosures(self, request: Request) -> Response:
         """Who has received anything, the newest first. Sealed ones are there for grant `release` alone."""
-        caller = await edge.caller(request, self._authenticator)
-        body: DisclosuresBody = decode(await edge.read_body(request), DisclosuresBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: DisclosuresBody = decode(raw, DisclosuresBody)
         if not 1 <= body.limit <= _MOST:
             raise BadRequest("bad_request", f"limit is 1 to {_MOST}.")
         wanted = Wanted(

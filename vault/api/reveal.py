@@ -50,8 +50,8 @@ class RevealApi:
 
     async def detokenize(self, request: Request) -> Response:
         """Tokens in, values out: for the purpose of the caller's grant, and on record first."""
-        caller = await edge.caller(request, self._authenticator)
-        body: DetokenizeBody = decode(await edge.read_body(request), DetokenizeBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: DetokenizeBody = decode(raw, DetokenizeBody)
         edge.count(request, body.items)
         asked = DetokenizeRequest(
             caller,
@@ -67,16 +67,16 @@ class RevealApi:
 
     async def search(self, request: Request) -> Response:
         """Which tokens hold a value, by equality."""
-        caller = await edge.caller(request, self._authenticator)
-        body: SearchBody = decode(await edge.read_body(request), SearchBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: SearchBody = decode(raw, SearchBody)
         asked = await self._search_request(caller, body)
         found = await self._search.submit(caller.tenant, caller.credential, asked, items=1)
         return edge.answer({"tokens": found.tokens, "receipt": found.receipt})
 
     async def inspect(self, request: Request) -> Response:
         """What the vault knows about tokens; no part of a value."""
-        caller = await edge.caller(request, self._authenticator)
-        body: InspectBody = decode(await edge.read_body(request), InspectBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: InspectBody = decode(raw, InspectBody)
         edge.count(request, body.tokens)
         asked = looking.InspectRequest(caller, body.tokens)
         done = await self._inspect.submit(caller.tenant, caller.credential, asked, items=len(asked.tokens))

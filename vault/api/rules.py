@@ -33,8 +33,8 @@ class RulesApi:
 
     async def apply_retention(self, request: Request) -> Response:
         """Put other rules in force."""
-        caller = await edge.caller(request, self._authenticator)
-        body: RetentionBody = decode(await edge.read_body(request), RetentionBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: RetentionBody = decode(raw, RetentionBody)
         rules = await apply_retention(body.toml, caller, self._control, base=body.base)
         return edge.answer(_shown(rules))
 

@@ -52,8 +52,8 @@ class SubjectsApi:
 
     async def record_facts(self, request: Request) -> Response:
         """An account closed or reopened, an invoice, a sign of life."""
-        caller = await edge.caller(request, self._authenticator)
-        body: FactsBody = decode(await edge.read_body(request), FactsBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: FactsBody = decode(raw, FactsBody)
         edge.count(request, body.items)
         new = [_new(one) for one in body.items]
         done = await subjects.keep(caller, new, self._parts)
@@ -71,8 +71,8 @@ class SubjectsApi:
 
     async def query_subjects(self, request: Request) -> Response:
         """What is known of subjects, without their values."""
-        caller = await edge.caller(request, self._authenticator)
-        body: SubjectsQueryBody = decode(await edge.read_body(request), SubjectsQueryBody)
+        caller, raw = await edge.received(request, self._authenticator)
+        body: SubjectsQueryBody = decode(raw, SubjectsQueryBody)
         edge.count(request, body.subjects)
         if not 1 <= body.limit <= _MOST:
             raise BadRequest("bad_request", f"limit is 1 to {_MOST}.")

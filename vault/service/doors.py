@@ -1,7 +1,9 @@
-"""How much of one credential is worked on at once while others are about; what is beyond waits, unread.
+"""How much of one credential is worked on at once while others are about; what is beyond waits.
 
 Reading, checking and answering requests takes the worker's one thread, and nobody's turn there is kept but
 by what is let in. So the unit is the length of the body: sixteen single requests, or one long list.
+Before that door is another, by number: behind it bodies arrive, and wait for the first. How long an upload
+takes is up to who sends it, and keeps no other request from work; how many are held in memory is not.
 Whoever is alone on this worker is not held up at all.
 """
 
@@ -15,9 +17,11 @@ from vault.errors import Throttled
 BYTES_AT_ONCE = 4096
 LEAST_BYTES = 256
 """What the shortest request counts for."""
+BODIES_AT_ONCE = 16
+"""Of a credential: that arrive, or have arrived and are not yet worked on."""
 MOST_WAITING = 256
 SECONDS = 3.0
-"""How long a request waits here."""
+"""How long a request waits at each door."""
 _REMEMBERED_SECONDS = 1.0
 
 
@@ -32,9 +36,13 @@ class _Door:
 class Doors:
     """Of one plane of a worker."""
 
-    def __init__(self, *, clock: Callable[[], float]) -> None:
-        """`clock` is monotonic, in seconds."""
+    def __init__(
+        self, *, clock: Callable[[], float], most: int = BYTES_AT_ONCE, least: int = LEAST_BYTES
+    ) -> None:
+        """`most` of a credential inside, or one that is larger. `clock` is monotonic, in seconds."""
         self._clock = clock
+        self._most = most
+        self._least = least
         self._doors: dict[str, _Door] = {}
         self._lately: set[str] = set()
         self._before: set[str] = set()
@@ -42,7 +50,7 @@ class Doors:
 
     async def enter(self, credential: str, size: int) -> int:
         """Wait until the request may be worked on; answers what to `leave` with. Raises: Throttled."""
-        size = max(size, LEAST_BYTES)
+        size = max(size, self._least)
         self._notice(credential)
         door = self._doors.setdefault(credential, _Door())
         if door.waiting or not self._fits(door, size):
@@ -55,11 +63,7 @@ class Doors:
         """A request is done with; whoever fits now comes in."""
         door = self._doors[credential]
         door.inside -= size
-        while door.waiting and (door.waiting[0][1].done() or self._fits(door, door.waiting[0][0])):
-            waited, turn = door.waiting.popleft()
-            if not turn.done():  # else it has gone away
-                door.inside += waited
-                turn.set_result(None)
+        self._let_in(door)
         if not door.inside:
             del self._doors[credential]
 
@@ -75,12 +79,22 @@ class Doors:
         except (TimeoutError, asyncio.CancelledError) as end:
             if turn.done() and not turn.cancelled():  # let in at the moment at which it went
                 self.leave(credential, size)
+            elif (size, turn) in door.waiting:
+                door.waiting.remove((size, turn))
+                self._let_in(door)  # whoever stood behind it may be smaller
             if isinstance(end, TimeoutError):
                 raise Throttled("queue_full_for_credential", retry_after=1) from None
             raise
 
+    def _let_in(self, door: _Door) -> None:
+        while door.waiting and (door.waiting[0][1].done() or self._fits(door, door.waiting[0][0])):
+            waited, turn = door.waiting.popleft()
+            if not turn.done():  # else it has gone away
+                door.inside += waited
+                turn.set_result(None)
+
     def _fits(self, door: _Door, size: int) -> bool:
-        return not door.inside or door.inside + size <= BYTES_AT_ONCE or self._alone()
+        return not door.inside or door.inside + size <= self._most or self._alone()
 
     def _alone(self) -> bool:
         return len(self._lately | self._before) < 2
