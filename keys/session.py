@@ -71,6 +71,7 @@ class Session:
             retries=False,
             redirect=False,
             timeout=Timeout(connect=connect, read=read),
+            pool_timeout=read,  # type: ignore[arg-type]  # goes to a queue, which takes fractions
             preload_content=False,
             decode_content=False,
         )

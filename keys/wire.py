@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hvac.adapters import RawAdapter
 from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, EmptyPoolError, HTTPError, NewConnectionError, SSLError
 
 from keys.answers import Reply, elsewhere, leads, undone
 from keys.errors import KeysError, Unreachable, Untrusted
@@ -147,7 +147,7 @@ class Line:
             return type(failure)(failure.rule)
         except SSLError:
             return Untrusted("the key server's certificate is not trusted")
-        except (ConnectTimeoutError, NewConnectionError):
+        except (ConnectTimeoutError, EmptyPoolError, NewConnectionError):
             return Unreachable(_NOT_SENT)
         except (HTTPError, OSError):
             return Unreachable("no whole answer")
@@ -183,8 +183,8 @@ def _whole(response: BaseHTTPResponse, until: float) -> bytes:
                 break
         else:
             return b"".join(parts)
-    except (HTTPError, OSError):
+    finally:
+        # What was read to its end is kept already; closing alone would lose its place among the kept ones.
         response.close()
-        raise
-    response.close()
+        response.release_conn()
     raise Unreachable("answer too long or too slow")
