@@ -8,8 +8,10 @@ device, and `strongroom serve` as in production: control, ingest, reveal and the
 their own, each under its own database role, with everything on. On SQLite one process has all planes.
 
 Each round sends every load to every contender, one after the other, and the order is turned by one each time.
-The load comes from a process of its own over kept connections (benchmarks/hot/load.py). Prints medians and
-writes every stretch as JSON. Throughput depends on what else the machine does; CPU for each value less so.
+At half load requests arrive at half of what the same contender reached so far: at us, and at transit alone.
+The load comes from a process of its own over kept connections (benchmarks/hot/load.py). Prints medians, those
+of ratios within a round too, and writes every stretch as JSON. Throughput depends on what else the machine
+does; CPU for each value less so.
 `--only` measures the cases whose name begins with the text, and those that they are compared with.
 """
 
@@ -32,7 +34,7 @@ from benchmarks.hot.stage import BY_HAND_WORKERS, stage
 def wanted(only: str) -> list[Case]:
     """The cases to measure, in their order."""
     named = [case for case in CASES if case.name.startswith(only)]
-    bases = {case.kind for case in named if case.load is not None}
+    bases = {case.kind for case in named if case.load is not None} | {case.singly for case in named}
     return [case for case in CASES if case in named or case.name in bases]
 
 

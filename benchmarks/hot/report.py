@@ -2,6 +2,7 @@
 
 import json
 import platform
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,19 +35,30 @@ class Report:
         found = {name: self.of(case, name) for name in case.contenders}
         return {name: median(some, "values_per_second") for name, some in found.items() if some}
 
-    def ratios(self, case: Case) -> dict[str, float]:
-        """Ours to each other's."""
-        rates = self.rates(case)
-        return {name: rates["ours"] / rate for name, rate in rates.items() if name != "ours" and rate}
+    def ratios(self, case: Case) -> dict[str, list[float]]:
+        """Ours to each other's in the same round, of each round."""
+        compared = self._by_round(case, "values_per_second")
+        return {name: [ours / theirs for ours, theirs in some if theirs] for name, some in compared.items()}
 
-    def cheaper(self, case: Case) -> dict[str, float]:
-        """Each other's CPU for a value to ours: less moved by what else the machine does."""
-        spent = {name: median(self.of(case, name), "cpu_ms_per_value") for name in self.rates(case)}
-        return {name: cpu / spent["ours"] for name, cpu in spent.items() if name != "ours" and spent["ours"]}
+    def cheaper(self, case: Case) -> dict[str, list[float]]:
+        """Each other's CPU for a value to ours, likewise: less moved by what else the machine does."""
+        compared = self._by_round(case, "cpu_ms_per_value")
+        return {name: [theirs / ours for ours, theirs in some if ours] for name, some in compared.items()}
+
+    def _by_round(self, case: Case, member: str) -> dict[str, list[tuple[float, float]]]:
+        """Ours and each other's, round by round; of long lists that of single calls."""
+        held = next((one for one in CASES if one.name == case.singly), case)
+        ours = {one.round: getattr(one, member) for one in self.of(case, "ours")}
+        others = {name: self.of(held, name) for name in held.contenders if name != "ours"}
+        return {
+            name: [(ours[one.round], getattr(one, member)) for one in some if one.round in ours]
+            for name, some in others.items()
+            if some and case.load is None
+        }
 
     def write(self, path: Path) -> None:
         """As JSON: conditions, ratios, memory, and every stretch."""
-        compared = [case for case in self._cases() if len(case.contenders) > 1]
+        compared = [case for case in self._cases() if self.ratios(case)]
         document = {
             "conditions": dict(self.conditions),
             "ratios": {case.name: self.ratios(case) for case in compared},
@@ -87,14 +99,17 @@ class Report:
     def _verdict(self, case: Case) -> str:
         """What was reached, and what was wanted."""
         ours, ratios, cheaper = self.of(case, "ours"), self.ratios(case), self.cheaper(case)
-        said = []
+        bare, said = self.of(case, "transit"), list[str]()
         for name, bound in case.wanted.items():
             if name in ratios:
-                said.append(f"{ratios[name]:.2f} × {name} (wanted ≥ {bound:g}; by CPU {cheaper[name]:.2f})")
+                cpu = statistics.median(cheaper[name])
+                said.append(f"{_rounds(ratios[name])} × {name} (wanted ≥ {bound:g}; by CPU {cpu:.2f})")
             elif name == "values/s":
                 said.append(f"{median(ours, 'values_per_second'):,.0f} values/s (wanted ≥ {bound:,.0f})")
+                said += [f"{_rounds(some)} × {other} singly" for other, some in ratios.items()]
             else:
-                said.append(f"{name} {median(ours, f'{name}_ms'):.1f} ms (wanted ≤ {bound:g})")
+                theirs = f"; transit {median(bare, f'{name}_ms'):.1f}" if bare else ""
+                said.append(f"{name} {median(ours, f'{name}_ms'):.1f} ms (wanted ≤ {bound:g}{theirs})")
         return ", ".join(said)
 
     def _cpu(self) -> Table:
@@ -112,6 +127,13 @@ class Report:
         for name, some in self.peak_memory.items():
             table.add_row(name, str(some[0]), f"{sum(some)} in {len(some)}")
         return table
+
+
+def _rounds(ratios: Sequence[float]) -> str:
+    """The median, and from which to which."""
+    if not ratios:
+        return "?"
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _lasted(some: Sequence[Stretch]) -> float:

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.hot.cases import CASES
 from benchmarks.hot.fair import CASES as FAIR
 from benchmarks.hot.fair import Seen, ratios, table
 from benchmarks.hot.flame import by_function, by_itself, by_package, flame
 from benchmarks.hot.load import Plan, _whole, drive
+from benchmarks.hot.measure import Stretch
 from benchmarks.hot.plot import Axis, Plot
+from benchmarks.hot.report import Report
 from benchmarks.hot.wire import accounts, pans, request
 from vault.fields.catalogue import BUILT_IN
 
@@ -119,3 +122,22 @@ def test_a_failed_request_voids_the_ratio_beside_an_abuser():
 
 def _seen(case, p99, failed=0):
     return Seen("tokenize", case, 0, 100, failed, p99 / 2, p99, p99, 0.0, 0.0, "", 1.0, 0.0)
+
+
+def test_ratios_are_within_a_round():
+    """A slow round is held against itself; long lists against single calls; a given rate against nothing."""
+    rounds = [("transit", (1000.0, 500.0, 800.0)), ("ours", (900.0, 600.0, 800.0))]
+    single = [_stretch("tokenize", who, n, rate) for who, rates in rounds for n, rate in enumerate(rates)]
+    bulk = [_stretch("tokenize, 1,000 at once", "ours", n, rate) for n, rate in enumerate((3000.0, 3000.0))]
+    half = [_stretch("tokenize, half load", who, 0, 400.0) for who in ("transit", "ours")]
+    report = Report({}, [*single, *bulk, *half], {})
+    found = {case.name: report.ratios(case) for case in CASES if case.name.startswith("tokenize,")}
+    assert report.ratios(CASES[0]) == {"transit": [0.9, 1.2, 1.0]}
+    assert found["tokenize, 1,000 at once"] == {"transit": [3.0, 6.0]}
+    assert found["tokenize, half load"] == {}
+
+
+def _stretch(case, contender, number, rate):
+    figures = dict.fromkeys(Stretch.__dataclass_fields__, 1.0)
+    named = {"case": case, "contender": contender, "round": number, "values_per_second": rate, "failed": 0}
+    return Stretch(**figures | named)
