@@ -33,6 +33,8 @@ class Plan:
     rate: float | None = None
     """Requests a second that arrive whatever becomes of them (Poisson), or None: each connection sends its
     next request when its last is answered."""
+    seed: int = 8472
+    """Of the chance by which they arrive: plans that run beside each other have one each."""
     warm: float = 0.5
     """Seconds before the counting begins."""
     ports: Sequence[int] = ()
@@ -173,7 +175,7 @@ def _each_in_turn(plan: Plan, lines: dict[int, _Line], poll: select.epoll, tally
 def _as_they_arrive(plan: Plan, lines: dict[int, _Line], poll: select.epoll, tally: _Tally) -> None:
     """Requests come at their own times; one that finds no connection free waits, and its waiting counts."""
     requests = itertools.cycle(plan.requests)
-    arrivals = _arrivals(plan.rate or 1.0)
+    arrivals = _arrivals(plan.rate or 1.0, plan.seed)
     free = deque(lines.values())
     due = next(arrivals)
     while (now := time.perf_counter()) < tally.end or (
@@ -191,9 +193,9 @@ def _as_they_arrive(plan: Plan, lines: dict[int, _Line], poll: select.epoll, tal
                 free.append(line)
 
 
-def _arrivals(rate: float) -> Iterator[float]:
+def _arrivals(rate: float, seed: int) -> Iterator[float]:
     """Times at which requests come, by chance but the same in every run."""
-    chance = random.Random(8472)
+    chance = random.Random(seed)
     at = time.perf_counter()
     while True:
         at += chance.expovariate(rate)

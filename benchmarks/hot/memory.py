@@ -4,7 +4,8 @@
         [--reveal-workers 1] [--json bench-memory.json]
 
 The vault's processes as in production, on a PostgreSQL that syncs every commit and a real OpenBao. So many
-values a second are tokenized and as many opened, singly, and every other second a list of 1,000 each way.
+values a second are tokenized and as many opened, singly, and a list of 1,000 each way every other second on
+average; each kind arrives by a chance of its own, another one in each slice of the load.
 Every five seconds each process is asked for its resident memory and for its share of it (pages in common with
 others, such as those from before a fork, divided among them). After the warm-up a line is laid through the
 samples by least squares: its slope is printed in MiB a minute. An hour: --minutes 60.
@@ -77,6 +78,15 @@ class Line:
     """MiB a minute."""
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of the load, the how manieth, and values a second of each single kind."""
+
+    number: int
+    seconds: float
+    rate: float
+
+
 @dataclass(slots=True)
 class Samples:
     """Of every process, by name, from before the load to its end."""
@@ -105,13 +115,14 @@ def _line(name: str, some: Sequence[tuple[float, Held]], warm: float) -> Line:
     )
 
 
-async def load(place: Stage, pool: ProcessPoolExecutor, seconds: float, rate: float) -> list[Taken]:
+async def load(place: Stage, pool: ProcessPoolExecutor, asked: Slice) -> list[Taken]:
     """All kinds of load at once, for a slice."""
     running, loop = [], asyncio.get_running_loop()
-    for kind, connections in LOADS:
+    for number, (kind, connections) in enumerate(LOADS):
         port, requests = await place.contenders["ours"].requests(kind)
-        each = LISTS if kind.endswith("bulk") else rate
-        plan = Plan(port, requests, connections, seconds, each, 0.0)
+        each = LISTS if kind.endswith("bulk") else asked.rate
+        seed = asked.number * len(LOADS) + number
+        plan = Plan(port, requests, connections, asked.seconds, each, seed=seed, warm=0.0)
         running.append(loop.run_in_executor(pool, drive, plan))
     return await asyncio.gather(*running)
 
@@ -133,9 +144,10 @@ async def measure(given: argparse.Namespace) -> tuple[list[Line], Samples, int]:
         pool = stack.enter_context(ProcessPoolExecutor(len(LOADS), multiprocessing.get_context("spawn")))
         stop = asyncio.Event()
         watching = asyncio.create_task(watch(place, samples, stop))
-        until = time.monotonic() + given.minutes * 60
+        until, number = time.monotonic() + given.minutes * 60, 0
         while (left := until - time.monotonic()) > 1:
-            done = await load(place, pool, min(SLICE, left), given.rate)
+            done = await load(place, pool, Slice(number, min(SLICE, left), given.rate))
+            number += 1
             failed += sum(one.failed for one in done)
             _say(samples, done)
         stop.set()
