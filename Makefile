@@ -41,7 +41,7 @@ bench: .venv/ready ## the figures of docs/PERFORMANCE.md on this machine (some 5
 	&& $(BIN)/python -m benchmarks.audit_verify verify $$folder/mirror \
 	&& $(BIN)/python -m benchmarks.audit_mirror $$folder/mirror
 
-bench-sizes: .venv/ready ## the same load on small and large databases (RECORDS="10000 1000000"; a million: 5 GB, ten: 50 GB)
+bench-sizes: .venv/ready ## the same load on small and large databases (RECORDS="10000 1000000"; a million: 4 GB, ten: 34 GB)
 	$(BIN)/python -m benchmarks.hot.sizes $(if $(RECORDS),--records $(RECORDS))
 
 bench-memory: .venv/ready ## memory of every worker under load, and its slope (MINUTES=10)

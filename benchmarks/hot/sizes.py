@@ -9,7 +9,7 @@ numbers; `--real` of the records are real ones, spread over the tables, and thos
 sends every load to every size. Throughput depends on what else the machine does; CPU for each value, that of
 PostgreSQL apart, and blocks that PostgreSQL looked at for each value hardly do.
 
-A million records take some 2 minutes to fill and 4 GB; ten million 20 minutes and 40 GB, under --folder.
+A million records take some 2 minutes to fill and 4 GB; ten million 20 minutes and 34 GB, under --folder.
 """
 
 import argparse
