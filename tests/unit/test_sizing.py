@@ -18,8 +18,8 @@ COSTS = Costs(
     latency_ms={"tokenize": 5.0, "detokenize": 6.0},
     row_bytes={"record": 400, "blind_index": 300, "dek": 200, "event": 1500, "leaf": 200, "signed_list": 500},
     index_bytes={"record": 100, "blind_index": 200, "dek": 50, "event": 500},
-    wal_bytes={"tokenize": 2000, "detokenize": 1500, "sequence": 300},
-    audit_bytes={"tokenize": 600, "detokenize": 500},
+    wal_bytes={"tokenize": 2000, "tokenize_single": 3000, "detokenize": 1500, "sequence": 300},
+    audit_bytes={"tokenize": 600, "tokenize_single": 650, "detokenize": 500},
     rewrap_us={"key server": 80.0, "others": 20.0},
     rewrapped_a_second=10_000,
     ended_a_second=2_000,
@@ -94,6 +94,19 @@ def test_storage_is_rows_times_their_bytes():
     )
     years = 5 * (found["leaves of a year"] + found["signed lists of a year"])
     assert found["after five years"] == pytest.approx(four + years)
+
+
+def test_sign_ups_write_what_a_call_of_their_own_writes():
+    """A value in a call of its own takes more than one of a list, in both logs; all opened is numbered."""
+    found = lines()
+    tokenized, opened, events = 12_500_000, 520_000_000, TEN_MILLION.events_a_year
+    written = (tokenized * 3000 + opened * 1500 + events * 300) / 1e9
+    assert found["write-ahead log a year"] == pytest.approx(written)
+    said = (tokenized * 650 + opened * 500) / 1e9
+    assert found["key server's audit log a year"] == pytest.approx(said)
+    night = TEN_MILLION.rates(2)
+    shipped = sum(rate * (1800 if verb.startswith("de") else 3300) for verb, rate in night.items())
+    assert found["to a standby, busiest hour"] >= shipped * 8 / 1e6 * 0.99
 
 
 def test_what_is_done_to_everything_is_paid_for_each():
