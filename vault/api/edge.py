@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sized
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -11,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from vault.api.bodies import check_count
+from vault.api.problems import end_visit
 from vault.api.within import Within
-from vault.errors import BadRequest, Throttled, TooLarge, Unsupported
+from vault.errors import BadRequest, ServiceError, Throttled, TooLarge, Unsupported
 from vault.model.ask import Caller
 from vault.model.names import acceptable_reason, acceptable_reference
 from vault.model.token import MalformedToken, parse
@@ -23,6 +25,8 @@ LARGEST_BODY = 1 << 20
 BODY_SECONDS = 10.0
 """What a body may take to arrive: strangers could otherwise fill memory with bodies that never end."""
 LINGER_SECONDS = 0.5
+MOMENT = 0.05
+"""Whoever is on his way in for no longer than this has the rights he came with."""
 _LATEST = 2**56 - 1
 """The last time an event id can hold."""
 
@@ -89,14 +93,9 @@ async def caller(request: Request, authenticator: Authenticator) -> Caller:
 
     Raises: Unauthenticated, Unavailable; Throttled.
     """
-    who = await authenticator.authenticate(
-        header(request, b"authorization"),
-        address=address(request),
-        request_id=request.scope["state"]["request_id"],
-    )
-    visit = request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
-    await _let_in(request, visit.enter())
-    return who
+    begun = monotonic()
+    who = await _entered(request, authenticator)
+    return await _still(who, begun, request, authenticator)
 
 
 async def received(request: Request, authenticator: Authenticator) -> tuple[Caller, bytes]:
@@ -104,11 +103,38 @@ async def received(request: Request, authenticator: Authenticator) -> tuple[Call
 
     Raises: as `caller` and `read_body`.
     """
-    who = await caller(request, authenticator)
+    begun = monotonic()
+    who = await _entered(request, authenticator)
     raw = await read_body(request)
     visit: Visit = request.scope["state"]["visit"]
     await _let_in(request, visit.work_on(len(raw)))
-    return who, raw
+    return await _still(who, begun, request, authenticator), raw
+
+
+async def _entered(request: Request, authenticator: Authenticator) -> Caller:
+    who = await _authenticated(request, authenticator)
+    visit = request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
+    await _let_in(request, visit.enter())
+    return who
+
+
+async def _authenticated(request: Request, authenticator: Authenticator) -> Caller:
+    return await authenticator.authenticate(
+        header(request, b"authorization"),
+        address=address(request),
+        request_id=request.scope["state"]["request_id"],
+    )
+
+
+async def _still(who: Caller, begun: float, request: Request, authenticator: Authenticator) -> Caller:
+    """The same caller with the rights he has now, if he waited: at a door, or while his body came."""
+    if monotonic() - begun < MOMENT:
+        return who
+    try:
+        return await _authenticated(request, authenticator)
+    except ServiceError:
+        end_visit(request.scope)  # he may be known to another plane, and visit that
+        raise
 
 
 async def _let_in(request: Request, door: Awaitable[None]) -> None:
