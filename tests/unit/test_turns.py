@@ -118,6 +118,20 @@ def test_silence_earns_nothing():
     assert abs(items(turns.next_list(MOST))["away"] - MOST // 2) <= 1
 
 
+def test_a_visitor_halves_nobody_for_long():
+    """One that sent a single request and is gone leaves both lists to the one that is busy all along."""
+    turns = desk(busy=[1] * 8000)
+    under_way = [turns.next_list(MOST)]
+    turns.add("visitor", Ask("visitor"))
+    under_way.append(turns.next_list(MOST))
+    assert names(under_way[1]) == ["visitor"]
+    assert turns.next_list(MOST) == {}, "while the visitor is there, the other has one list"
+    for taken in under_way:
+        turns.done(taken)
+    turns.done(turns.next_list(MOST))  # by now the other has had its turn, too
+    assert [items(turns.next_list(MOST)) for _ in range(2)] == [{"busy": MOST}] * 2
+
+
 def test_who_has_been_served_is_forgotten():
     """Nothing is kept of credentials that come and go."""
     turns = desk()

@@ -83,12 +83,15 @@ class Turns(Generic[W]):
         return taken
 
     def done(self, taken: dict[str, list[W]]) -> None:
-        """A list has run. When all is at rest nobody owes anybody a turn, and all are forgotten."""
+        """A list has run. Who is at rest is forgotten when he owes nobody a turn, or when all are at rest."""
         self._under_way -= 1
         for credential in taken:
             self._lines[credential].lists -= 1
-        if not self._under_way and not any(line.waiting for line in self._lines.values()):
-            self._lines.clear()
+        resting = {name: line for name, line in self._lines.items() if not (line.waiting or line.lists)}
+        all_rest = len(resting) == len(self._lines)
+        for credential, line in resting.items():
+            if all_rest or line.place <= self._now:
+                del self._lines[credential]
 
     def _taken(self, most: int) -> Iterator[tuple[str, W]]:
         heap = [
