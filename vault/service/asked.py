@@ -17,7 +17,7 @@ from vault.policy.consents import may_use
 from vault.policy.decide import Deciding, granted
 from vault.policy.rules import Policy
 from vault.policy.states import State, opens
-from vault.service.catalogue import class_of
+from vault.service.catalogue import UNKNOWN_CLASS, class_of
 from vault.store.records import Store, Stored
 from vault.store.standing import Standing
 
@@ -56,11 +56,11 @@ def asked_each(template: Ask, texts: Iterable[str], fields: Catalogue) -> list[I
 
     Decided before any lookup, so that a stranger learns nothing.
     """
-    kinds: dict[str, tuple[Ask, Decision]] = {}
+    kinds: dict[str | None, tuple[Ask, Decision]] = {}
     items = []
     for text in texts:
         token = _token(text)
-        field_type = token.field_type if token else MALFORMED
+        field_type = token.field_type if token else None
         if field_type not in kinds:
             kinds[field_type] = _kind(template, field_type, fields)
         ask, right = kinds[field_type]
@@ -75,10 +75,12 @@ def _token(text: str) -> Token | None:
         return None
 
 
-def _kind(template: Ask, field_type: str, fields: Catalogue) -> tuple[Ask, Decision]:
-    """An ask for a token of this type, and the decision on each."""
-    ask = replace(template, field_type=field_type, field_class=class_of(fields, field_type))
-    if field_type == MALFORMED and ask.caller.may(ask.verb, purpose=ask.purpose):
+def _kind(template: Ask, field_type: str | None, fields: Catalogue) -> tuple[Ask, Decision]:
+    """An ask for a token of this type, or for what is none, and the decision on each."""
+    named = field_type or MALFORMED
+    field_class = class_of(fields, field_type) if field_type else UNKNOWN_CLASS
+    ask = replace(template, field_type=named, field_class=field_class)
+    if field_type is None and ask.caller.may(ask.verb, purpose=ask.purpose):
         return ask, Denied("malformed_token", "the check characters do not hold")
     return ask, granted(ask)
 
