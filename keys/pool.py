@@ -177,7 +177,10 @@ class Pool:
     async def _fill(self, tenant: str, goal: int) -> None:
         missing = max(goal - self.level(tenant), 1)
         batches = [min(BATCH, missing - start) for start in range(0, missing, BATCH)]
-        await asyncio.gather(*(self._make(tenant, count) for count in batches))
+        # All are waited for: one that went on alone would fill a pool that was closed meanwhile.
+        made = await asyncio.gather(*(self._make(tenant, count) for count in batches), return_exceptions=True)
+        for failure in filter(None, made):
+            raise failure
 
     async def _make(self, tenant: str, count: int) -> None:
         deks = {self._random(DEK_ID_BYTES): self._random(DEK_BYTES) for _ in range(count)}

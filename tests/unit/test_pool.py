@@ -15,6 +15,7 @@ from keys.migrate import KEYSTORE, migrate
 from keys.pool import Pool
 from tests.fakes.inside import Clock
 from tests.fakes.ring import FakeRing
+from tests.plugins.waiting import until
 from vault.store.engine import open_database
 
 LEASE = 1_000_000
@@ -105,6 +106,53 @@ async def test_failed_refill_says_why(bench, failure):
     assert await bench.stored() == set()
     bench.ring.down = None
     assert len(await bench.pool.take("acme", 1)) == 1
+
+
+class Halting:
+    """A ring whose first call fails, while the others go on until they are let go."""
+
+    def __init__(self, ring: FakeRing) -> None:
+        self.wrap_now, self.go = ring.wrap, asyncio.Event()
+        self.calls, self.under_way = 0, 0
+
+    async def wrap(self, tenant, deks):
+        self.calls += 1
+        if self.calls == 1:
+            raise Sealed
+        self.under_way += 1
+        try:
+            await self.go.wait()
+            return await self.wrap_now(tenant, deks)
+        finally:
+            self.under_way -= 1
+
+
+async def test_closed_pool_holds_no_key_of_a_failed_refill(bench):
+    """After a refill of which a part failed, a closed pool stays empty, whenever the other parts end."""
+    ring = Halting(bench.ring)
+    bench.ring.wrap = ring.wrap
+    taker = asyncio.create_task(bench.pool.take("acme", 300))
+    await until(lambda: ring.under_way == 2)
+    await bench.pool.close()
+    ring.go.set()
+    with pytest.raises((Sealed, asyncio.CancelledError)):
+        await taker
+    await asyncio.sleep(0.05)
+    assert (bench.pool.level("acme"), await bench.stored()) == (0, set())
+
+
+async def test_failed_refill_is_over_when_it_is_told(bench):
+    """Who is told that a refill failed finds none of its parts under way, and what they made in the pool."""
+    ring = Halting(bench.ring)
+    bench.ring.wrap = ring.wrap
+    taker = asyncio.create_task(bench.pool.take("acme", 300))
+    await until(lambda: ring.under_way == 2)
+    assert not taker.done()
+    ring.go.set()
+    with pytest.raises(Sealed):
+        await taker
+    assert ring.under_way == 0
+    assert bench.pool.level("acme") == len(await bench.stored()) == 300 + 16 // 2 - 128
 
 
 async def test_key_servers_absence_is_survived_from_the_pool(bench):
