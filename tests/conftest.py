@@ -1,5 +1,9 @@
 """Fixtures live in tests/plugins/, one file per thing they bring up."""
 
+import os
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast examples come depends on who shares the machine; what is claimed of them does not.
@@ -16,3 +20,11 @@ pytest_plugins = [
     "tests.plugins.browser",
     "tests.plugins.campaign",
 ]
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Commands run within a test make files for their user alone; the next test does not inherit that."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)

@@ -27,6 +27,7 @@ from keys.devserver import binary
 from keys.errors import KeysError
 from keys.migrate import migrate
 from keys.nodes import Server
+from tests.plugins.ports import free_port
 from tests.plugins.postgres import BIN, _as_server, _user
 from tests.plugins.process import ended
 from vault.store.engine import open_database
@@ -54,12 +55,6 @@ def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("materials")
     script("certificates").prepare(folder)
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class KeyServer:

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from keys.devserver import _spawn, binary
 from keys.errors import KeysError
 from keys.identity import write_private
 from keys.login import Server
+from tests.plugins.ports import free_port
 
 _CONFIG = """ui = false
 disable_standby_reads = {forwarding}
@@ -98,7 +98,7 @@ class Cluster:
     @classmethod
     def start(cls, folder: Path, *, nodes: int = 1, standby_reads: bool = True) -> Self:
         """Start, initialise, and return once every node serves."""
-        made = cls(folder, [Node(folder / f"n{number}", _free()) for number in range(nodes)])
+        made = cls(folder, [Node(folder / f"n{number}", free_port()) for number in range(nodes)])
         key = folder / "seal.key"
         folder.mkdir(parents=True, exist_ok=True)
         write_private(key, secrets.token_bytes(32))
@@ -212,15 +212,9 @@ class Cluster:
         return _CONFIG.format(
             forwarding=json.dumps(forwarding),
             port=node.port,
-            cluster=_free(),
+            cluster=free_port(),
             data=node.folder / "data",
             name=node.folder.name,
             join="\n  ".join(f'retry_join {{ leader_api_addr = "{one.addr}" }}' for one in others),
             seal="" if alone else _STATIC.format(key=key),
         )
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

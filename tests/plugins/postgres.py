@@ -9,7 +9,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from keys.migrate import KEYSTORE, Schema, migrate
+from tests.plugins.ports import free_port
 from vault.store.migrate import DATA
 
 OWNER = "strongroom_owner"
@@ -209,7 +209,7 @@ def started(place: Path | None = None, *, wal: Path | None = None, **changed: st
     `place`: where its folder is made. `wal`: an empty folder for the write-ahead log, if not beside the data.
     """
     folder = Path(tempfile.mkdtemp(prefix="strongroom-pg-", dir=place))
-    server = Postgres(folder, _free_port(), secrets.token_urlsafe(12), changed)
+    server = Postgres(folder, free_port(), secrets.token_urlsafe(12), changed)
     try:
         _initialise(server, wal)
         server.start()
@@ -260,9 +260,3 @@ def _children(parent: int) -> list[int]:
         if int(after_name[1]) == parent:
             found.append(int(stat.parent.name))
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+
+from tests.plugins.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,9 +33,7 @@ class Served:
         self._command += ["--plane", planes, "--workers", str(workers)]
         self._environment = {**environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         self.log = log
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 

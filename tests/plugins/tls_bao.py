@@ -1,6 +1,5 @@
 """A real OpenBao that also listens with TLS and asks for client certificates, and who logs in there how."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from keys.plan import CertLogins, JwtLogins, Plan
 from keys.policies import IDENTITIES, LENT
 from keys.provision import provision, provision_tenant
 from tests.fakes.issuers import CertificateAuthority, TokenIssuer
+from tests.plugins.ports import free_port
 
 BY_CERT = ("reveal", "sequencer")
 BY_JWT = tuple(one for one in IDENTITIES if one not in (*BY_CERT, *LENT, "office"))
@@ -71,9 +71,7 @@ def logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
     authority, issuer = CertificateAuthority(), TokenIssuer()
     (folder / "ca.pem").write_bytes(authority.pem)
     cert, key = authority.issue(folder, "bao")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     home = TlsServer(folder / "bao", tls_port=port, cert=cert, key=key, ca=folder / "ca.pem")
     plan = Plan(jwt=_jwt(folder, issuer), cert=_cert(folder, authority), cidrs=("127.0.0.0/8",))
     with home.start() as running:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.ports import free_port
 from vault.cli.failures import UNAVAILABLE
 from vault.demo.cast import ROLES
 from vault.demo.signups import generate
@@ -25,9 +25,7 @@ START_SECONDS = 100
 @pytest.fixture(scope="module")
 def port():
     """A port nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture(scope="module")

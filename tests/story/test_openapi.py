@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
+from tests.plugins.ports import free_port
 from tests.plugins.process import ended
 from tests.plugins.world import World
 
@@ -39,9 +39,7 @@ pytestmark = pytest.mark.timeout(300)
 @contextlib.contextmanager
 def serving(world: World) -> Iterator[str]:
     """`strongroom serve` as its users run it, on the world's databases."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     told = world.settings
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")},

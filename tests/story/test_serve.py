@@ -6,7 +6,6 @@ import ipaddress
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy import func, select
 
+from tests.plugins.ports import free_port
 from vault.store.schema import record
 
 ROOT = Path(__file__).parents[2]
@@ -50,13 +50,6 @@ def certificate(folder):
     form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
     return pem, secret
-
-
-def free_port():
-    """A port nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Plane:
