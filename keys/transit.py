@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
@@ -78,7 +78,8 @@ class Transit:
         self._mount = checked_name(mount)
         self._deadline = deadline
         self._login = Login(server, identity, connections=threads)
-        self._at_once = threads
+        # One thread is left for others: else every short call would wait for all of the long ones.
+        self._long = asyncio.Semaphore(max(1, threads - 1))
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="transit")
 
     async def wrap(self, tenant: str, deks: Mapping[bytes, bytes]) -> list[WrappedDek]:
@@ -268,8 +269,8 @@ class Transit:
     ) -> list[T]:
         """`work` on at most `size` items at a time, chunks side by side, results in order."""
         parts = [items[start : start + size] for start in range(0, len(items), size)]
-        # One thread is left for others: else every short call would wait for all of a long one.
-        turn = asyncio.Semaphore(max(1, self._at_once - 1))
+        until = self._until() if until is None else until
+        turn = self._long if len(parts) > 1 else nullcontext()
 
         async def run(part: Sequence[I]) -> list[T]:
             async with turn:

@@ -325,8 +325,8 @@ async def test_hung_threads_do_not_hold_the_next_call(liar: FakeKeyServer) -> No
     await transit.aclose()
 
 
-async def test_long_list_leaves_a_thread_for_a_short_one():
-    """While the key server keeps all calls of a list of 2,400 waiting, another's call of one is under way."""
+async def test_long_lists_leave_a_thread_for_a_short_one():
+    """While the key server keeps all calls of two lists of 2,400 waiting, a call of one is answered."""
     transit = Transit(Server("http://127.0.0.1:9"), AppRole("role", "secret"), threads=4, deadline=5)
     answered, under_way = threading.Event(), []
 
@@ -335,12 +335,13 @@ async def test_long_list_leaves_a_thread_for_a_short_one():
         answered.wait(5)
         return list(part)
 
-    long = asyncio.create_task(transit._in_chunks(list(range(2400)), waits, None, 240))
+    items = list(range(2400))
+    long = asyncio.gather(*(transit._in_chunks(items, waits, None, 240) for _ in range(2)))
     await until(lambda: len(under_way) == 3)
     assert await transit._in_chunks(["one"], lambda part, _: list(part)) == ["one"]
     assert len(under_way) == 3
     answered.set()
-    assert await long == list(range(2400))
+    assert await long == [items, items]
     transit._threads.shutdown()
 
 
