@@ -2,17 +2,15 @@
 
 import json
 import re
-from collections.abc import Sized
 from functools import cache
 from typing import Any, Literal
 
 import msgspec
 import orjson
 
-from vault.errors import BadRequest, InvalidValue, TooLarge
+from vault.errors import BadRequest, InvalidValue
 from vault.fields.forbidden import forbidden_payload
 
-MOST_ITEMS = 1000
 Mode = Literal["all", "each"]
 
 
@@ -174,14 +172,6 @@ def refuse_forbidden_value(value: object) -> None:
     found = forbidden_payload(value)
     if found is not None:
         raise InvalidValue("sensitive_authentication_data", f"A {found} may never be stored (PCI DSS 3.3.1).")
-
-
-def check_count(items: Sized) -> None:
-    """Raises: BadRequest, TooLarge."""
-    if not items:
-        raise BadRequest("no_items", "The list is empty.")
-    if len(items) > MOST_ITEMS:
-        raise TooLarge("too_many_items", f"A request holds at most {MOST_ITEMS} items.")
 
 
 def _refuse_forbidden(body: bytes) -> None:

@@ -11,7 +11,6 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from vault.api.bodies import check_count
 from vault.api.problems import end_visit
 from vault.api.within import Within
 from vault.errors import BadRequest, ServiceError, Throttled, TooLarge, Unsupported
@@ -22,6 +21,7 @@ from vault.service.authenticate import Authenticator
 from vault.service.visit import Visit
 
 LARGEST_BODY = 1 << 20
+MOST_ITEMS = 1000
 BODY_SECONDS = 10.0
 """What a body may take to arrive: strangers could otherwise fill memory with bodies that never end."""
 LINGER_SECONDS = 0.5
@@ -157,8 +157,14 @@ async def _linger(request: Request) -> None:
 
 
 def count(request: Request, items: Sized) -> None:
-    """Hold a list to the most there may be, and to what its caller may send. Raises: TooLarge, Throttled."""
-    check_count(items)
+    """Hold a list to the most there may be, and to what its caller may send.
+
+    Raises: BadRequest, TooLarge; Throttled.
+    """
+    if not items:
+        raise BadRequest("no_items", "The list is empty.")
+    if len(items) > MOST_ITEMS:
+        raise TooLarge("too_many_items", f"A request holds at most {MOST_ITEMS} items.")
     visit: Visit = request.scope["state"]["visit"]
     visit.charge(len(items))
 

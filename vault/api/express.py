@@ -7,12 +7,11 @@ method, goes on to FastAPI, which has the same operations as routes, and the doc
 from collections.abc import Mapping
 from functools import partial
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vault.api.problems import Endpoint, Net, on_http_error, on_service_error
+from vault.api.problems import Endpoint, Net, on_service_error
 from vault.errors import ServiceError
 
 Lanes = Mapping[tuple[str, str], Endpoint]
@@ -41,5 +40,3 @@ async def _answered(endpoint: Endpoint, request: Request) -> Response:
         return await endpoint(request)
     except ServiceError as problem:
         return await on_service_error(request, problem)
-    except HTTPException as problem:
-        return await on_http_error(request, problem)
