@@ -14,8 +14,9 @@ from vault.api.bodies import DetokenizeBody, TokenizeBody, decode
 from vault.api.edge import LARGEST_BODY, read_body
 from vault.api.ingest import idempotency_key
 from vault.api.problems import Net, Netted, end_visit
-from vault.errors import BadRequest, ServiceError, TooLarge
+from vault.errors import BadRequest, ServiceError, Throttled, TooLarge
 from vault.model.ask import Caller
+from vault.service.allowance import Allowance
 from vault.service.doors import BODIES_AT_ONCE, BYTES_AT_ONCE
 from vault.service.visit import Admission
 
@@ -26,8 +27,8 @@ SOMEBODY = Caller("acme", "acme.signup", "Ravi", (), "client_secret_basic", "203
 class Gate:
     """Knows everybody by the name in his header, and counts who was asked for his body."""
 
-    def __init__(self) -> None:
-        self.admission = Admission.unlimited(clock=lambda: 0.0)
+    def __init__(self, admission: Admission | None = None) -> None:
+        self.admission = admission or Admission.unlimited(clock=lambda: 0.0)
 
     async def authenticate(self, name: str | None, *, address: str, request_id: str) -> Caller:
         return replace(SOMEBODY, credential=name or "", address=address, request_id=request_id)
@@ -58,7 +59,7 @@ def request(*parts: bytes, headers: tuple[tuple[bytes, bytes], ...] = (JSON,), e
     waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
 
     async def receive() -> dict[str, object]:
-        sent.scope["asked"] = True
+        sent.scope["asked"] = sent.scope.get("asked", 0) + 1
         if waiting:
             return waiting.pop(0)
         if not ends:
@@ -104,6 +105,26 @@ async def test_bodies_are_asked_for_only_as_fast_as_they_are_worked_on():
     for one in (quiet, *come):
         await one.go()
     assert gate.admission.bodies._doors == gate.admission.work._doors == {}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_who_is_refused_waits_for_his_answer(monkeypatch: pytest.MonkeyPatch, ends: bool):  # noqa: FBT001
+    """Past the rate the answer stays away although all of the body is here, or whatever of it comes, and all
+    of that is thrown away."""
+    monkeypatch.setattr(edge, "LINGER_SECONDS", 3600.0)
+    gate = Gate(Admission.by(Allowance(1, 1, workers=1, clock=lambda: 0.0), clock=lambda: 0.0))
+    good = gate.come("busy", b"{}")
+    await settle()
+    assert good.task.done()
+    refused = gate.come("busy", b"[", b"1", b"]", ends=ends)
+    await settle()
+    assert (refused.request.scope.get("asked"), refused.task.done()) == (4, False)
+    monkeypatch.setattr(edge, "LINGER_SECONDS", 0.0)
+    last = gate.come("busy", b"{}", ends=ends)
+    with pytest.raises(Throttled, match="rate_limited"):
+        await last.task
+    for one in (good, refused, last):
+        await one.go()
 
 
 async def test_a_body_that_never_ends_is_refused():

@@ -116,19 +116,24 @@ async def test_what_takes_too_long_is_ended():
         await asyncio.Event().wait()
 
 
-async def test_a_cancellation_from_outside_stays_one():
+@pytest.mark.parametrize("first", ["the time is up", "the caller goes"])
+async def test_a_cancellation_from_outside_stays_one(first: str):
     """A caller that went away is not mistaken for a slow body, even when both happen at once."""
+    limits: list[Within] = []
 
     async def slow() -> None:
-        with Within(0.01):
+        with Within(3600.0) as limit:
+            limits.append(limit)
             await asyncio.Event().wait()
 
     task = asyncio.create_task(slow())
     await asyncio.sleep(0)
-    asyncio.get_running_loop().call_later(0.01, task.cancel)
-    task.cancel()
+    ends = [limits[0]._expire, task.cancel]
+    for end in ends if first == "the time is up" else reversed(ends):
+        end()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert task.cancelling() == 1, "and the one from outside is all that is left"
 
 
 async def test_work_in_time_leaves_no_timer_behind():
