@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from tests.fakes.inside import Inside, caller, inside
 from tests.plugins.postgres import Postgres
 from tests.plugins.service import Databank
+from tests.plugins.shards import logged, statements
 from vault.model.secret import Secret
 from vault.policy.load import DEFAULT, parse_toml
 from vault.service.detokenize import DetokenizeRequest, detokenize
@@ -21,7 +22,6 @@ from vault.service.tokenize import NewValue, Tokenized, TokenizeRequest, tokeniz
 SIGNUP, PAY = caller("acme", "signup", "tokenize"), caller("acme", "pay", "detokenize:payment")
 ACCOUNT = Secret(b'{"number":"123456789012","ifsc":"HDFC0000123","holder":"Asha Rao"}')
 LENGTHS = (1, 2, 1000)
-_SENT = re.compile(r"\[\d+\] (\S+) LOG:  (?:execute [^:]+|statement): ((?:.|\n\t)+)")
 WITHIN_A_BUDGET = [
     ["? record"], ["BEGIN"], ["spent"], ["? spent_subject"], ["UPDATE"], ["spent_subject"], ["event"],
     ["signed_list"], ["COMMIT"], ["? record"],
@@ -36,14 +36,13 @@ class Counter:
     postgres: Postgres
     data: str
     keystore: str
-    _seen: int = field(default=0)
+    _seen: int
 
     def look(self) -> tuple[list[str], list[str]]:
         """Every statement to the data and to the keystore database, those around transactions as well."""
-        said = self.postgres.log.read_bytes()[self._seen :]
+        said = logged(self.postgres.log, self._seen)
         self._seen += len(said)
-        told = _SENT.findall(said.decode(errors="replace"))
-        data, keystore = ([one for name, one in told if name == mine] for mine in (self.data, self.keystore))
+        data, keystore = ([one.text for one in statements(said, mine)] for mine in (self.data, self.keystore))
         return data, keystore
 
 
@@ -78,7 +77,7 @@ async def bench(tmp_path, databank: Databank, postgres: Postgres) -> AsyncIterat
     urls = found.data_url, found.keystore_url
     data, keystore = (str(make_url(url).database) for url in urls)
     async with inside(tmp_path, urls=urls, monotonic=lambda: 0.0) as parts:
-        made = Bench(parts, Counter(postgres, data, keystore))
+        made = Bench(parts, Counter(postgres, data, keystore, postgres.log.stat().st_size))
         assert await made.opened(await made.tokenized(1, "warm")) == 1
         assert await made.opened(await made.tokenized(1)) == 1
         made.counter.look()

@@ -52,14 +52,26 @@ class Touched:
 
 
 def sent(log: Path, since: int, database: str) -> list[Sent]:
-    """The statements of one database in a log whose prefix ends in its name, from an offset on."""
-    text = log.read_bytes()[since:].decode(errors="replace")
-    parts = _ENTRY.split(text)[1:]
+    """The statements of one database in a log, from an offset on, without those around transactions."""
+    found = statements(logged(log, since), database)
+    return [one for one in found if not one.text.upper().startswith(_ASIDE)]
+
+
+def logged(log: Path, since: int) -> bytes:
+    """A log from an offset on: what stands before, that of a whole session, is not read."""
+    with log.open("rb") as file:
+        file.seek(since)
+        return file.read()
+
+
+def statements(text: bytes, database: str) -> list[Sent]:
+    """Those sent to one database, in a log whose prefix ends in its name."""
+    parts = _ENTRY.split(text.decode(errors="replace"))[1:]
     entries = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
     found: list[Sent] = []
     for number, (place, kind, said) in enumerate(entries):
         statement = _SENT.match(said) if (place, kind) == (database, "LOG") else None
-        if statement is None or statement[1].upper().startswith(_ASIDE):
+        if statement is None:
             continue
         after = entries[number + 1] if number + 1 < len(entries) else ("", "", "")
         detail = after[2] if after[:2] == (database, "DETAIL") else ""

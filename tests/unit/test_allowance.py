@@ -53,14 +53,14 @@ def test_burst_then_the_rate():
 
 @pytest.mark.parametrize("sizes", [(1,), (1000,), (1, 1000), (7, 350, 1)])
 def test_rate_holds_whatever_the_sizes(sizes):
-    """Of an hour of requests without a pause: the rate, the burst, and one request more at most."""
+    """Of five minutes of requests without a pause: the rate, the burst, and one request more at most."""
     purse, chance, got = Purse(), random.Random(8472), 0
-    for _ in range(36_000):
+    for _ in range(3_000):
         purse.time += 0.1
         for _ in range(12):
             values = chance.choice(sizes)
             got += values if purse.sends(values) == 0 else 0
-    assert 100 * 3600 * 0.99 <= got <= 100 * 3600 + 1000 + max(sizes)
+    assert 100 * 300 <= got <= 100 * 300 + 1000 + max(sizes)
 
 
 def test_many_bodies_read_at_once_do_not_pass_together():
