@@ -1,6 +1,7 @@
 """A line to the driver after every kind of failure: what was heard counts, and no doubtful one is kept."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -11,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from keys.database import FAILURES, Database
 from tests.plugins.service import Databank
+from tests.plugins.waiting import until
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.store import failures
 from vault.store.engine import open_database
@@ -20,12 +22,15 @@ from vault.store.unit import NewAnswer, NewRecord, Unit
 WHO = "SELECT pg_backend_pid()"
 SLEEP = "SELECT pg_sleep(60)"
 PIECES = 2
+_numbers = itertools.count()
 
 
 @pytest_asyncio.fixture
 async def database(databank: Databank) -> AsyncIterator[Database]:
-    """Two connections, one of which stays taken."""
-    made = open_database((await databank("postgresql")).data_url, pool_size=PIECES, statement_seconds=0.3)
+    """One line, and a connection beside it. A statement may take as long as it takes."""
+    made = open_database((await databank("postgresql")).data_url, pool_size=PIECES, statement_seconds=None)
+    async with made.connect() as connection:
+        await connection.execute(text("SELECT 1"))
     yield made
     await made.dispose()
 
@@ -38,7 +43,21 @@ async def said(database: Database, query: str) -> int:
 async def end(database: Database, pid: int) -> None:
     """End a connection from the server's side."""
     async with database.connect() as connection:
-        await connection.execute(text("SELECT pg_terminate_backend(:pid, 1000)"), {"pid": pid})
+        await connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+
+
+async def asleep(database: Database) -> "asyncio.Task[int]":
+    """A statement that is being run."""
+    query = f"{SLEEP} -- {next(_numbers)}"
+    asking = asyncio.create_task(said(database, query))
+    running = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = :query")
+
+    async def begun() -> bool:
+        async with database.connect() as connection:
+            return bool(await connection.scalar(running, {"query": query}))
+
+    await until(begun)
+    return asking
 
 
 async def test_a_refusal_leaves_the_line_as_it_is(database: Database):
@@ -51,19 +70,21 @@ async def test_a_refusal_leaves_the_line_as_it_is(database: Database):
 
 async def test_a_line_that_was_silent_too_long_is_never_used_again(database: Database):
     """A statement past its time costs its connection, and every piece of the pool stays to be had."""
-    before = await said(database, WHO)
+    url = database.url.render_as_string(hide_password=False)
+    hasty = open_database(url, pool_size=PIECES, statement_seconds=0.3)
+    before = await said(hasty, WHO)
     for _ in range(PIECES + 1):
         with pytest.raises(TimeoutError):
-            await said(database, SLEEP)
-    assert await said(database, WHO) != before
+            await said(hasty, SLEEP)
+    assert await said(hasty, WHO) != before
+    await hasty.dispose()
 
 
 async def test_a_line_whose_caller_went_away_is_never_used_again(database: Database):
     """Cancelled in the middle of a statement: the next one gets another connection, and none is lost."""
     before = await said(database, WHO)
     for _ in range(PIECES + 1):
-        asking = asyncio.create_task(said(database, SLEEP))
-        await asyncio.sleep(0.05)
+        asking = await asleep(database)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         assert asking.cancelled()
@@ -74,15 +95,14 @@ async def test_a_line_that_broke_while_nobody_used_it_is_passed_over(database: D
     """A server that ended a connection at rest costs the next statement nothing."""
     before = await said(database, WHO)
     await end(database, before)
-    await asyncio.sleep(0.05)  # by when the driver has heard of it
+    await until(database._idle[0].driver.is_closed)  # the driver has heard of it
     assert await said(database, WHO) != before
 
 
 async def test_a_line_that_the_server_ends_is_no_clear_no(database: Database):
     """Its last words are an error, and yet not a refusal: a commit may lie before them."""
     pid = await said(database, WHO)
-    asking = asyncio.create_task(said(database, SLEEP))
-    await asyncio.sleep(0.05)
+    asking = await asleep(database)
     await end(database, pid)
     [last] = await asyncio.gather(asking, return_exceptions=True)
     assert isinstance(last, asyncpg.ConnectionDoesNotExistError)
