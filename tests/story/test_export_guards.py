@@ -1,6 +1,7 @@
 """Who may take a copy of a person's data, and what keeps it in: grants, two persons, the log, the clock."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -176,6 +177,18 @@ async def test_a_copy_has_at_most_a_thousand_records(desk: World, subject: str):
     assert decrypts(desk) == before
     [denied] = await desk.events(verb="export", subject=subject)
     assert denied["reason"] == "export_too_large"
+
+
+async def test_a_copy_takes_from_the_rate_what_it_holds(desk: World, subject: str):
+    """Twenty values are twenty, although one request asked for them."""
+    await seal(desk, subject, *(("person_name", desk.canary()) for _ in range(20)))
+    worker = await desk.worker(["reveal"], rate_values_per_second=1, rate_burst_seconds=100)
+    body = {"subject": subject, "reference": "request-118"}
+    done = await worker.post("/v1/export", json=body, headers=await desk.bearer("copier"))
+    assert len(done.json()["records"]) == 20
+    left = re.search("r=([0-9]+)", done.headers["ratelimit"])
+    assert left is not None
+    assert int(left[1]) <= 95  # one comes back with each second
 
 
 async def test_without_the_grant_nothing_opens_and_the_attempt_is_on_record(desk: World, subject: str):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from keys.errors import Sealed, Unreachable
 from tests.fakes.inside import FIELDS, Inside, caller, inside
 from tests.unit.test_trace_first import BrokenStore, Watcher, unwraps
-from vault.errors import Conflict, OutcomeUnknown, Unavailable
+from vault.errors import Conflict, OutcomeUnknown, Throttled, Unavailable
 from vault.model.secret import Secret
 from vault.service.export import Copying, ExportRequest, export
 from vault.service.passphrase import AgeFile
@@ -58,9 +59,9 @@ def copying(parts: Inside, *, age: AgeFile | None = None, **changed) -> Copying:
     return Copying(reveal=reveal, happened=reveal.provenance, age=age or AgeFile(), alone=50)
 
 
-def ask(*, passphrase: str | None = None) -> ExportRequest:
+def ask(*, passphrase: str | None = None, charge: Callable[[int], None] | None = None) -> ExportRequest:
     secret = Secret(passphrase) if passphrase is not None else None
-    return ExportRequest(COPIER, "cust-1", "request-1", None, "json", secret)
+    return ExportRequest(COPIER, "cust-1", "request-1", None, "json", secret, charge or (lambda _: None))
 
 
 def read(done) -> dict[str, dict]:
@@ -88,6 +89,21 @@ async def test_every_value_is_on_record_before_a_key_is_unwrapped(parts, tokens)
     assert [(body["verb"], body["decision"]) for body in before] == [("export", "allow")] * 4
     assert {body.get("token") for body in before} == {None, *tokens}
     assert {one["value"] for one in read(done).values()} == {"Asha Rao"}
+
+
+async def test_a_copy_counts_for_all_that_it_would_hold(parts, tokens):
+    """Its values are charged for before anything is on record or opened; past the rate there is no copy."""
+    charged = []
+
+    def refuse(values: int) -> None:
+        charged.append(values)
+        raise Throttled("rate_limited", retry_after=1)
+
+    with pytest.raises(Throttled):
+        await export(ask(charge=refuse), copying(parts))
+    assert (charged, unwraps(parts)) == ([len(tokens)], 0)
+    async with parts.store.engine.connect() as connection:
+        assert [one for one in await connection.scalars(select(event.c.body)) if b'"export"' in one] == []
 
 
 @pytest.mark.parametrize("happens", [True, False], ids=["committed", "lost"])

@@ -106,15 +106,14 @@ async def received(request: Request, authenticator: Authenticator) -> tuple[Call
     begun = monotonic()
     who = await _entered(request, authenticator)
     raw = await read_body(request)
-    visit: Visit = request.scope["state"]["visit"]
-    await _let_in(request, visit.work_on(len(raw)))
+    await _let_in(request, visit(request).work_on(len(raw)))
     return await _still(who, begun, request, authenticator), raw
 
 
 async def _entered(request: Request, authenticator: Authenticator) -> Caller:
     who = await _authenticated(request, authenticator)
-    visit = request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
-    await _let_in(request, visit.enter())
+    request.scope["state"]["visit"] = authenticator.admission.visit(who.credential)
+    await _let_in(request, visit(request).enter())
     return who
 
 
@@ -165,8 +164,13 @@ def count(request: Request, items: Sized) -> None:
         raise BadRequest("no_items", "The list is empty.")
     if len(items) > MOST_ITEMS:
         raise TooLarge("too_many_items", f"A request holds at most {MOST_ITEMS} items.")
-    visit: Visit = request.scope["state"]["visit"]
-    visit.charge(len(items))
+    visit(request).charge(len(items))
+
+
+def visit(request: Request) -> Visit:
+    """The request as one of its caller's."""
+    found: Visit = request.scope["state"]["visit"]
+    return found
 
 
 def answer(content: Any, status: int = 200) -> Response:

@@ -46,6 +46,7 @@ class ExportApi:
             _case_id(body.case),
             body.format,
             _passphrase(body.passphrase),
+            edge.visit(request).charge,
         )
         return _answer(await export(asked, self._parts))
 

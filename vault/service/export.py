@@ -4,7 +4,7 @@ Requests come at the pace of people and each is long by itself, so they are not 
 subject's records are one list, unwrapped together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -50,6 +50,8 @@ class ExportRequest:
     case_id: bytes | None
     form: Literal["json", "html"]
     passphrase: Secret[str] | None
+    charge: Callable[[int], None]
+    """Told how many values it asks for, when that is known. Raises: Throttled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ async def export(request: ExportRequest, parts: Copying) -> Exported:
     """Make a copy of everything about one subject.
 
     Raises: Forbidden (`no_grant`, `two_persons_required`, `budget_exceeded`, `outside_hours`),
-    NotFound (`case_not_found`), TooLarge, Conflict, Unavailable.
+    NotFound (`case_not_found`), TooLarge, Conflict, Throttled, Unavailable.
     """
     reveal, tenant = parts.reveal, request.caller.tenant
     await reveal.bound.assert_near(tenant)
@@ -133,6 +135,7 @@ async def _asked(request: ExportRequest, parts: Copying) -> _Work:
         raise problem(FROZEN)
     await _look_up_all(work, parts)
     work.case = await _released(work, parts)
+    request.charge(len(present(work.items)))
     return work
 
 
