@@ -6,8 +6,10 @@ row of the fence: a DEK under a KEK version that a rotation has left behind is n
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
+import asyncpg
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -19,17 +21,18 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
+    literal_column,
     select,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import text
 
 from keys.database import FAILURES, Database
 from keys.errors import KeystoreUnavailable, Outdated
-from keys.prepared import Prepared, Statement, given, listed
+from keys.prepared import POSTGRESQL, Prepared, Statement, given, listed, unnested, wide
 from keys.ring import WrappedDek
 
 metadata = MetaData()
@@ -59,16 +62,12 @@ CANARY = bytes(16)
 """The id of a DEK that seals nothing; left out of every reconciliation."""
 FOR_EVER = 2**62
 
-_FENCE = {
-    "postgresql": text(
-        "SELECT min_version, (extract(epoch from clock_timestamp()) * 1000000)::bigint FROM kek_fence"
-        " WHERE tenant = :tenant FOR SHARE"
-    ),
-    "sqlite": text(
-        "SELECT min_version, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) FROM kek_fence"
-        " WHERE tenant = :tenant"
-    ),
+_CLOCK = {
+    "postgresql": "(extract(epoch from clock_timestamp()) * 1000000)::bigint",
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
 }
+"""Microseconds, on the database's own clock."""
+_FENCE = text(f"SELECT min_version, {_CLOCK['sqlite']} FROM kek_fence WHERE tenant = :tenant")  # noqa: S608
 _MAKE_FENCE = text("INSERT INTO kek_fence (tenant) VALUES (:tenant) ON CONFLICT DO NOTHING")
 
 
@@ -84,24 +83,15 @@ class Keystore:
         Raises: Outdated when a rotation has left their KEK version behind; they are to be wrapped anew.
         """
         with translated():
-            async with self._engine.begin() as connection:
-                until = lease + await _admitted(connection, tenant, deks)
-                await connection.execute(insert(dek), [_row(tenant, one, until) for one in deks])
-        return until
+            return await self._add(tenant, deks, lease)
 
     async def plant_canary(self, tenant: str, wrapped: WrappedDek) -> None:
         """Store the one DEK that seals nothing, unless it is there: readiness of reveal unwraps it.
 
         Raises: Outdated, as `insert`.
         """
-        try:
-            async with self._engine.begin() as connection:
-                await _admitted(connection, tenant, [wrapped])
-                await connection.execute(insert(dek), _row(tenant, wrapped, FOR_EVER))
-        except IntegrityError:
-            return
-        except FAILURES:
-            raise KeystoreUnavailable from None
+        with translated(), suppress(IntegrityError, asyncpg.IntegrityConstraintViolationError):
+            await self._add(tenant, [wrapped], FOR_EVER)
 
     async def fetch(self, tenant: str, dek_ids: Sequence[bytes]) -> dict[bytes, WrappedDek]:
         """The wrapped DEKs that exist, by id."""
@@ -119,6 +109,34 @@ class Keystore:
         """Let the connections go."""
         await self._engine.dispose()
 
+    async def _add(self, tenant: str, deks: Sequence[WrappedDek], lease: int) -> int:
+        """Store them, once the fence has let them in; answer when the lease ends. Raises: Outdated."""
+        if self._engine.dialect.name != POSTGRESQL:
+            return await self._add_as_only_writer(tenant, deks, lease)
+        columns = {name: [getattr(one, name) for one in deks] for name in _GIVEN}
+        oldest = min(one.kek_version for one in deks)
+        add = partial(_ADD.run, self._engine, tenant=tenant, oldest=oldest, lease=lease, **columns)
+        added = await add()
+        if not added:
+            # The fence has passed them, or nobody has made this tenant's row yet.
+            async with self._engine.begin() as connection:
+                await connection.execute(_MAKE_FENCE, {"tenant": tenant})
+            added = await add()
+        if not added:
+            raise Outdated
+        return int(added[0][0])
+
+    async def _add_as_only_writer(self, tenant: str, deks: Sequence[WrappedDek], lease: int) -> int:
+        """SQLite has one writer at a time: the write that comes first is the lock."""
+        async with self._engine.begin() as connection:
+            await connection.execute(_MAKE_FENCE, {"tenant": tenant})
+            least, now = (await connection.execute(_FENCE, {"tenant": tenant})).one()
+            if any(one.kek_version < least for one in deks):
+                raise Outdated
+            until = int(now) + lease
+            await connection.execute(insert(dek), [_row(tenant, one, until) for one in deks])
+        return until
+
 
 def _fetch(dialect: str) -> Statement:
     return select(dek.c.dek_id, dek.c.wrapped).where(
@@ -129,22 +147,27 @@ def _fetch(dialect: str) -> Statement:
 _FETCH = Prepared(_fetch)
 
 
-async def _admitted(connection: AsyncConnection, tenant: str, deks: Sequence[WrappedDek]) -> int:
-    """The database's clock, once the fence has let these DEKs in. Raises: Outdated.
+_GIVEN = ("dek_id", "wrapped", "kek_version")
 
-    The row stays locked until the commit, so whoever raises the fence waits for all who passed it. SQLite
-    has one writer at a time: there the write that comes first is the lock.
+
+def _add(_: str) -> Statement:
+    """DEKs and their lease's end, if none is older than the fence; nothing, if one is.
+
+    The fence's row stays locked until this is committed, so whoever raises it waits for all who passed it.
+    PostgreSQL looks at the row again once it has it: whom a raise kept waiting is judged by what it left.
     """
-    dialect, of = connection.dialect.name, {"tenant": tenant}
-    found = None
-    if dialect != "sqlite":
-        found = (await connection.execute(_FENCE[dialect], of)).one_or_none()
-    if found is None:
-        await connection.execute(_MAKE_FENCE, of)
-        found = (await connection.execute(_FENCE[dialect], of)).one()
-    if any(one.kek_version < found[0] for one in deks):
-        raise Outdated
-    return int(found[1])
+    clock = literal_column(_CLOCK[POSTGRESQL], BigInteger).label("clock")
+    passed = given(kek_fence.c.tenant), kek_fence.c.min_version <= bindparam("oldest", None, Integer)
+    fence = select(clock).where(*passed).with_for_update(read=True).cte("fence")
+    until = fence.c.clock + bindparam("lease", None, BigInteger)
+    rows = unnested({name: dek.c[name] for name in _GIVEN}, "given")
+    tenant = bindparam("tenant", None, wide(dek.c.tenant.type))
+    filled = select(tenant, *rows.c, until).select_from(fence, rows)
+    added = insert(dek).from_select(["tenant", *_GIVEN, "lease_until"], filled)
+    return select(until).add_cte(added.cte("added"))
+
+
+_ADD = Prepared(_add)
 
 
 def _row(tenant: str, one: WrappedDek, until: int) -> dict[str, object]:

@@ -4,10 +4,22 @@ On PostgreSQL a list is one parameter, an array, so that a statement is the same
 it goes over a line. On SQLite it goes through SQLAlchemy, whose compiled form is found by the same object.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Column, ColumnElement, CompoundSelect, Insert, Select, String, any_, bindparam
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Insert,
+    Select,
+    String,
+    TableValuedAlias,
+    any_,
+    bindparam,
+    column,
+    func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
@@ -60,6 +72,13 @@ def listed(dialect: str, member: ColumnElement[T], name: str) -> ColumnElement[b
 def given(column: Column[T]) -> ColumnElement[bool]:
     """`column` is the parameter of its own name."""
     return column == bindparam(column.name, None, wide(column.type))
+
+
+def unnested(columns: Mapping[str, Column[Any]], name: str) -> TableValuedAlias:
+    """Rows under `name`, given as {parameter: column}: each parameter is an array. PostgreSQL only."""
+    arrays = [bindparam(parameter, None, ARRAY(wide(one.type))) for parameter, one in columns.items()]
+    rows = func.unnest(*arrays).table_valued(*(column(o.name, wide(o.type)) for o in columns.values()))
+    return rows.render_derived(name)
 
 
 def wide(kind: TypeEngine[T]) -> TypeEngine[Any]:

@@ -176,6 +176,7 @@ async def spread_copy(postgres: Postgres, name: str) -> AsyncIterator[dict[str, 
         shards(pair.data, SPREAD & set(METADATA.tables)) as data,
         shards(pair.keystore, SPREAD & set(keystore_tables.tables)) as keystore,
     ):
+        await keystore.keep("INSERT INTO kek_fence (tenant) VALUES ('acme'), ('globex')")
         yield {"data": data, "keystore": keystore}
 
 

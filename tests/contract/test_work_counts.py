@@ -1,5 +1,6 @@
 """What the hot verbs ask of PostgreSQL, counted in the server's own log. A statement more fails here."""
 
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -110,6 +111,15 @@ async def test_a_list_is_opened_by_four_statements(bench: Bench, count: int):
     data, keystore = bench.counter.look()
     assert _tables(data) == [["? record"], ["event", "signed_list"], ["? record"]]
     assert _tables(keystore) == [["? dek"]]
+
+
+@pytest.mark.parametrize("count", LENGTHS)
+async def test_deks_are_stored_by_one_statement(bench: Bench, count: int):
+    """Looking at the fence, holding it, reading the clock and adding the rows are one round trip."""
+    deks = {os.urandom(16): os.urandom(32) for _ in range(count)}
+    wrapped = await bench.parts.ring.wrap("acme", deks)
+    await bench.parts.reveal.keystore.insert("acme", wrapped, lease=10**9)
+    assert _tables(bench.counter.look()[1]) == [["dek"]]
 
 
 @pytest.mark.parametrize("count", LENGTHS)

@@ -24,6 +24,7 @@ from keys.ring import WrappedDek
 from keys.transit import OPENING_CHUNK, Transit, kek_of
 from tests.plugins.bao import Provisioned
 from tests.plugins.service import KINDS, Databank
+from tests.plugins.waiting import until
 from vault.service.keks import look
 from vault.service.key_work import Step
 from vault.service.pace import Pace
@@ -274,8 +275,59 @@ async def test_the_fence_waits_for_those_who_passed_it(shop: Shop):
     await fence
     with pytest.raises(Outdated):
         await shop.add(1)
+    await lower_fence(shop)
+
+
+async def lower_fence(shop: Shop) -> None:
+    """What no role may do."""
     async with shop.engine.begin() as connection:
         await connection.execute(text("UPDATE kek_fence SET min_version = 0"))
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+async def test_an_insert_that_waited_for_the_fence_is_judged_by_it(shop: Shop, ahead: int):
+    """A fence that is raised while an insert waits for it lets in what is not older, and else nothing."""
+    if shop.engine.dialect.name == "sqlite":
+        pytest.skip("one writer at a time: nobody waits for a row")
+    late = await shop.ingest.wrap(shop.tenant, {os.urandom(16): os.urandom(32) for _ in range(3)})
+    raised = text("UPDATE kek_fence SET min_version = :version WHERE tenant = :tenant")
+    version = late[0].kek_version + ahead
+    async with shop.engine.begin() as raising:
+        await raising.execute(raised, {"tenant": shop.tenant, "version": version})
+        insert = asyncio.create_task(shop.keystore.insert(shop.tenant, late, lease=10**9))
+        await until(lambda: somebody_waits(shop))
+    [outcome] = await asyncio.gather(insert, return_exceptions=True)
+    assert isinstance(outcome, Outdated if ahead else int)
+    found = await shop.keystore.fetch(shop.tenant, [one.dek_id for one in late])
+    assert found == ({} if ahead else {one.dek_id: one for one in late})
+    await delete_unknown(shop)
+    await lower_fence(shop)
+
+
+async def somebody_waits(shop: Shop) -> bool:
+    """Whether a transaction waits for another's row."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+    async with shop.engine.connect() as connection:
+        return await connection.scalar(waiting) > 0
+
+
+async def test_deks_of_which_one_is_too_old_are_not_added(shop: Shop):
+    """A list with one DEK behind the fence is refused whole; where no fence ever stood it is not."""
+    old = await shop.ingest.wrap(shop.tenant, {os.urandom(16): os.urandom(32)})
+    await shop.assert_done(await rotate(shop.tenant, shop.tools()))
+    new = await shop.ingest.wrap(shop.tenant, {os.urandom(16): os.urandom(32)})
+    with pytest.raises(Outdated):
+        await shop.keystore.insert(shop.tenant, [*new, *old], lease=10**9)
+    await shop.assert_whole()
+    assert await shop.keystore.fetch(shop.tenant, [one.dek_id for one in (*new, *old)]) == {}
+    assert await shop.keystore.insert("nobody_yet", [*new, *old], lease=10**9) > 10**15
+
+
+async def test_a_canary_is_planted_once(shop: Shop):
+    """Planting another leaves the first in its place, and says nothing."""
+    other = (await shop.ingest.wrap(shop.tenant, {CANARY: os.urandom(32)}))[0]
+    await shop.keystore.plant_canary(shop.tenant, other)
+    await shop.assert_whole()
 
 
 class Sore:

@@ -80,7 +80,7 @@ def statements(text: bytes, database: str) -> list[Sent]:
 
 
 class Shards:
-    """A migrated database whose spread tables lie in shards. What is run in it is taken back."""
+    """A migrated database whose spread tables lie in shards. What is looked at in it is taken back."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._connection = connection
@@ -92,6 +92,10 @@ class Shards:
             for n in range(SHARDS)
         )
         return int(await self._connection.fetchval(f"SELECT {matches}", tenant))
+
+    async def keep(self, statement: str) -> None:
+        """Run it and leave its rows: what finds none of another table may touch no more."""
+        await self._connection.execute(statement)
 
     async def touched(self, statement: Sent) -> Touched:
         """Plan it for its parameters, run it, see what it held, and roll back."""

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Insert, Table, bindparam, column, func, insert, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Insert, Table, bindparam, insert, select
 
 from keys.database import Database
-from keys.prepared import Prepared, wide
+from keys.prepared import Prepared, unnested, wide
 from vault.store import failures
 
 Names = tuple[str, ...]
@@ -53,12 +52,10 @@ def _together(shapes: tuple[tuple[Table, Names, Names], ...]) -> Prepared:
 
 def _insert(number: int, table: Table, same: Names, columns: Names) -> Insert:
     fixed = [bindparam(_name(number, name), None, wide(table.c[name].type)) for name in same]
-    arrays = [bindparam(_name(number, name), None, ARRAY(wide(table.c[name].type))) for name in columns]
-    if not arrays:
+    if not columns:
         return insert(table).from_select([*same], select(*fixed))
-    given = func.unnest(*arrays).table_valued(*(column(name, wide(table.c[name].type)) for name in columns))
-    given = given.render_derived(f"given_{number}")
-    return insert(table).from_select([*same, *columns], select(*fixed, *(given.c[name] for name in columns)))
+    given = unnested({_name(number, name): table.c[name] for name in columns}, f"given_{number}")
+    return insert(table).from_select([*same, *columns], select(*fixed, *given.c))
 
 
 def _name(number: int, column: str) -> str:
