@@ -43,6 +43,7 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        await asyncio.sleep(0)  # lines that were accepted a moment ago begin
         for line in self._lines:
             line.cancel()
         await asyncio.gather(*self._lines, return_exceptions=True)
@@ -65,9 +66,9 @@ class Proxy:
                 back.cancel()
                 await self._say(writer)
         finally:
+            server_writer.transport.abort()
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
-            server_writer.close()
 
     async def _requests(
         self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, back: "asyncio.Task[None]"
