@@ -2,12 +2,12 @@
 
 import hmac
 import os
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.structs import replace
 
 from keys.envelope import OVERHEAD, bind, dek_id_of, open_sealed, seal
 from keys.errors import EnvelopeError

@@ -1,9 +1,9 @@
 """Reads of the data database that the verbs need. Always the primary, never a replica."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -39,8 +39,7 @@ from vault.store.standing import NOTHING_SAID, Standing, standing_of
 from vault.store.unit import Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """A record as the database has it. `sealed` is empty and `erased_at` set once it is shredded."""
 
     token: str

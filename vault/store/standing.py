@@ -4,10 +4,10 @@ Read as columns of the statement that loads the record, so that no act can fall 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self
 
+import msgspec
 from sqlalchemy import BindParameter, Label, ScalarSelect, func, select
 
 from vault.store.acts import consent, record_state, subject_fact
@@ -18,15 +18,14 @@ _BETWEEN = "="
 _AFTER = ","
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """The latest acts that bear on a record."""
 
     kept_as: str = "active"
     """active, restricted or archived, as the office last put it."""
     closed: bool = False
     """The subject's account is closed."""
-    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    said: Mapping[str, str] = MappingProxyType({})
     """{purpose: the subject's latest act on it: grant, withdraw or object}"""
 
     @property

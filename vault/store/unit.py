@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self, cast
 
+import msgspec
 from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, exists, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,8 +21,7 @@ from vault.store.rows import among, insert_rows
 from vault.store.writing import Rows, write_together
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(msgspec.Struct, frozen=True):
     """A sealed value on its way into the database."""
 
     tenant: str
@@ -184,7 +184,7 @@ class Unit:
                 stale = index.c.tenant == tenant, index.c.token == new.token
                 await connection.execute(delete(index).where(*stale))
                 await connection.execute(insert(schema.replaced).inline(), before)
-                row = {name: getattr(new, name) for name in NewRecord.__dataclass_fields__}
+                row = {name: getattr(new, name) for name in NewRecord.__struct_fields__}
                 await connection.execute(insert(record).inline(), row)
 
     async def append_register(
@@ -240,7 +240,7 @@ class Unit:
 
 
 # The database numbers the first version: ingest may not name it.
-_RECORD = tuple(name for name in NewRecord.__dataclass_fields__ if name != "version")
+_RECORD = tuple(name for name in NewRecord.__struct_fields__ if name != "version")
 
 
 def _columns_of(events: Sequence[Event]) -> dict[str, Sequence[object]]:
