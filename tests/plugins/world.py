@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keys.devserver import RunningServer
 from tests.fakes.rules import KEEPS_NOTHING
-from tests.plugins.canary import holders
+from tests.plugins.canary import Before, holders
 from vault.app import create_app
 from vault.control import build_control
 from vault.model.ask import Caller
@@ -82,10 +82,12 @@ class World:
     journal: Journal = field(default_factory=Journal)
     marker: str = field(default_factory=_marker)
     """In every canary, and so in no file."""
+    _before: Before = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _tokens: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
+        self._before = Before.now(self._places)
         try:
             await self._start()
         except BaseException:
@@ -226,7 +228,15 @@ class World:
                 self.journal.values[t] for t in part
             ]
         await self._receipts_hold()
-        assert holders([self.marker], [self.databases.files, self.bao.audit_log]) == []
+        assert self.holding(self.marker) == []
+
+    def holding(self, *canaries: str) -> list[Path]:
+        """The files of databases and key server that hold any of them, of what was written in this world."""
+        return holders(canaries, self._places, self._before)
+
+    @property
+    def _places(self) -> list[Path]:
+        return [self.databases.files, self.bao.audit_log]
 
     async def _receipts_hold(self) -> None:
         """Every receipt names a committed event."""

@@ -12,7 +12,6 @@ from sqlalchemy import insert, text
 
 from tests.fakes.copies import export, seal, staff
 from tests.faults.test_database import decrypts
-from tests.plugins.canary import holders
 from tests.plugins.world import World
 from vault.service.passphrase import AgeFile
 from vault.store.acts import case_act
@@ -117,7 +116,7 @@ async def test_a_bad_passphrase_is_refused_and_never_repeated(desk: World, subje
     said = capfd.readouterr()
     assert PASSPHRASE not in said.out + said.err
     assert PASSPHRASE not in json.dumps(await desk.events(subject=subject))
-    assert holders([PASSPHRASE], [desk.databases.files, desk.bao.audit_log]) == []
+    assert desk.holding(PASSPHRASE) == []
 
 
 async def test_a_record_erased_while_it_is_encrypted_stays_in(

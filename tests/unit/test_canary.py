@@ -1,10 +1,11 @@
 """The search for canaries finds them: a search that cannot find proves nothing."""
 
 import base64
+import os
 
 import pytest
 
-from tests.plugins.canary import holders
+from tests.plugins.canary import Before, holders
 
 CANARY = "Canaryqwhzkxnvbtmdfgjl"
 
@@ -32,3 +33,20 @@ def test_a_clean_folder_is_clean(tmp_path):
     """Nothing is found where nothing is."""
     (tmp_path / "log").write_bytes(CANARY[:-1].encode())
     assert holders([CANARY], [tmp_path]) == []
+
+
+def test_what_was_there_before_is_not_searched_and_all_that_came_later_is(tmp_path):
+    """A file written to since is searched whole, a log from where it ended, an untouched one not at all."""
+    old, table, log = tmp_path / "old", tmp_path / "table", tmp_path / "server.log"
+    for file in (old, table, log):
+        file.write_bytes(CANARY.encode())
+        os.utime(file, (1, 1))
+    before = Before.now([tmp_path])
+    assert holders([CANARY], [tmp_path], before) == []
+    for file in (table, log):
+        with file.open("ab") as more:
+            more.write(b"x")
+    assert holders([CANARY], [tmp_path], before) == [table]
+    with log.open("ab") as more:
+        more.write(CANARY.encode())
+    assert holders([CANARY], [tmp_path], before) == [log, table]
