@@ -1,6 +1,7 @@
 """What docker-compose.yml starts with, on real servers: certificates, first unsealing, database logins."""
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -138,7 +139,7 @@ class Database:
         rules = (ROOT / "docker" / "pg_hba.conf").read_text().replace("peer", "trust")
         rules = rules.replace("hostnossl all      all       all      reject", "").replace("hostssl", "host")
         (folder / "pg_hba.conf").write_text(rules)
-        self._run([str(BIN / "initdb"), "-U", "postgres", "-A", "reject", "-D", str(folder / "rows")])
+        self._run([str(BIN / "initdb"), "-N", "-U", "postgres", "-A", "reject", "-D", str(folder / "rows")])
         with (folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(_as_server(self._command()), cwd=folder, stderr=log)
 
@@ -211,18 +212,12 @@ class _Door(socketserver.BaseRequestHandler):
             socket.create_connection(("127.0.0.1", self.onward)) as server,
             self.tls.wrap_socket(self.request, server_side=True) as client,
         ):
-            while self._pass(client, server) and self._pass(server, client):
-                pass
-
-    def _pass(self, source: socket.socket, sink: socket.socket) -> bool:
-        """What `source` has to say now; False once it has ended."""
-        source.settimeout(0.02)
-        try:
-            while part := source.recv(1 << 16):
-                sink.sendall(part)
-        except TimeoutError:
-            return True
-        return False
+            while True:
+                ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+                for source in ready:
+                    if not (part := source.recv(1 << 16)):
+                        return
+                    (server if source is client else client).sendall(part)
 
 
 @contextmanager

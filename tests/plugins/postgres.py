@@ -229,7 +229,7 @@ def _initialise(server: Postgres, wal: Path | None) -> None:
     server.log.touch()
     for path in (server.folder, secret, server.log, *([wal] if wal else [])):
         os.chown(path, uid, gid)
-    program = f"{BIN / 'initdb'} -U {OWNER} -E UTF8 --locale=C --auth=scram-sha-256 --pwfile={secret} -D"
+    program = f"{BIN / 'initdb'} -N -U {OWNER} -E UTF8 --locale=C --auth=scram-sha-256 --pwfile={secret} -D"
     command = [*program.split(), str(server.folder / "data"), *(["-X", str(wal)] if wal else [])]
     done = subprocess.run(_as_server(command), capture_output=True, check=False, cwd=server.folder)
     assert done.returncode == 0, done.stderr.decode()
