@@ -25,7 +25,7 @@ from tests.plugins.service import KINDS, Founder
 from tests.plugins.waiting import until
 from tests.plugins.world import BANK, World
 
-KILLS, MANY_KILLS = 3, 100
+KILLS, MANY_KILLS = 2, 100
 TAKEN_OVER = 10.0
 """Seconds within which another leads after a leader's death."""
 

@@ -172,7 +172,16 @@ async def test_killed_between_any_two_statements(logged: LogWorld):
     assert logged.alarms == []
 
 
-@pytest.mark.parametrize("how", ["fail", "fail but persist"])
+# Each on one database in every run, on the other with `make faults`.
+HOW = [
+    ("sqlite", "fail"),
+    ("postgresql", "fail but persist"),
+    pytest.param("sqlite", "fail but persist", marks=pytest.mark.campaign),
+    pytest.param("postgresql", "fail", marks=pytest.mark.campaign),
+]
+
+
+@pytest.mark.parametrize(("logged", "how"), HOW, indirect=["logged"])
 async def test_every_write_may_fail_or_fail_and_have_happened(logged: LogWorld, how: str):
     """At every statement and commit an error, having happened or not: the same sequencer recovers."""
     total, at, failed = 0, 0, True

@@ -29,7 +29,7 @@ PEOPLE = {
     "audit": "auditor",
     "control": "admin",
 }
-EXAMPLES = 25
+EXAMPLES, MANY_EXAMPLES = 10, 100
 OWN_WORDS = re.compile(r".{0,7}|[a-z_ ]*", re.ASCII | re.DOTALL)
 """Short and plain texts may well be words of our own sentences."""
 
@@ -69,17 +69,21 @@ def wait_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
     pytest.fail("the service did not become ready")
 
 
-async def test_no_request_the_document_allows_or_forbids_breaks_the_service(found_world):
+@pytest.mark.parametrize(
+    "examples",
+    [EXAMPLES, pytest.param(MANY_EXAMPLES, marks=(pytest.mark.campaign, pytest.mark.timeout(1800)))],
+)
+async def test_no_request_the_document_allows_or_forbids_breaks_the_service(found_world, examples):
     """Valid and invalid requests to every operation: never a 500, never a value sent back in an error."""
     world = await found_world("sqlite")
     bearers = {plane: await world.bearer(who, scope=plane) for plane, who in PEOPLE.items()}
     await world.hire("desk", ["notices", "consent", "subjects", "holds"])
     bearers |= dict.fromkeys(("people", "subjects", "holds"), await world.bearer("desk", scope="office"))
     with serving(world) as url:
-        await asyncio.to_thread(fuzz, url, bearers)
+        await asyncio.to_thread(fuzz, url, bearers, examples)
 
 
-def fuzz(url: str, bearers: dict[str, dict[str, str]]) -> None:
+def fuzz(url: str, bearers: dict[str, dict[str, str]], examples: int) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) >= 20
@@ -88,12 +92,12 @@ def fuzz(url: str, bearers: dict[str, dict[str, str]]) -> None:
         for mode in schemathesis.GenerationMode:
             # An operation that takes nothing cannot be called wrongly.
             with contextlib.suppress(Unsatisfiable):
-                fuzz_one(operation.as_strategy(generation_mode=mode), headers)
+                fuzz_one(operation.as_strategy(generation_mode=mode), headers, examples)
 
 
-def fuzz_one(strategy, headers: dict[str, str]) -> None:
+def fuzz_one(strategy, headers: dict[str, str], examples: int) -> None:
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=[Phase.generate],
