@@ -145,6 +145,7 @@ async def test_sequencer_held_back(scene: Scene, bound: dict[str, int]):
     before = await size_of(scene)
     assert await scene.sequence() == []
     assert await size_of(scene) == before
+    await scene.sql("UPDATE event SET recorded_at = recorded_at - 5000000")  # so long has it stood
     body = {
         "purpose": "payment",
         "reference": "payout-1",
