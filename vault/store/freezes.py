@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from keys.database import Database
+from keys.prepared import Prepared, Statement
+from vault.store import failures
 from vault.store.acts import credential_freeze, credential_thaw
-from vault.store.rows import rows
+from vault.store.rows import looked_up, rows
 from vault.store.unit import Unit
 
 
@@ -29,12 +32,22 @@ _OPEN = ~exists().where(
 )
 
 
-async def frozen_credentials(engine: AsyncEngine) -> Mapping[str, frozenset[str]]:
+def _frozen(_: str) -> Statement:
+    c = credential_freeze.c
+    thaw = credential_thaw.c
+    thawed = looked_up(thaw.freeze_id, thaw.tenant == c.tenant, thaw.freeze_id == c.freeze_id)
+    return select(c.tenant, c.credential).where(thawed.is_(None))
+
+
+_FROZEN = Prepared(_frozen)
+
+
+async def frozen_credentials(database: Database) -> Mapping[str, frozenset[str]]:
     """{tenant: the credentials that are frozen now}. Raises: Unavailable."""
     found: dict[str, set[str]] = {}
-    for row in await rows(
-        engine, select(credential_freeze.c.tenant, credential_freeze.c.credential).where(_OPEN)
-    ):
+    with failures.statements():
+        answer = await _FROZEN.run(database)
+    for row in answer:
         found.setdefault(row[0], set()).add(row[1])
     return {tenant: frozenset(names) for tenant, names in found.items()}
 
