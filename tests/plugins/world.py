@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,7 +24,7 @@ from vault.control import build_control
 from vault.model.ask import Caller
 from vault.plane import base
 from vault.policy.load import DEFAULT, parse_toml
-from vault.service import tenants
+from vault.service import client_secrets, tenants
 from vault.service.client_secrets import SecretVerifier
 from vault.settings import PLANES, Settings
 from vault.store.engine import open_database
@@ -39,6 +40,10 @@ PEOPLE: dict[str, Sequence[str]] = {
 """The credentials every tenant has beside `admin` and `admin2`, and what each may do."""
 
 BANK = {"number": "123456789012", "ifsc": "HDFC0000123", "holder": "Asha Rao"}
+
+
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_AS_SHIPPED = client_secrets._PARAMETERS
 
 
 def _marker() -> str:
@@ -88,6 +93,9 @@ class World:
 
     async def __aenter__(self) -> Self:
         self._before = Before.now(self._places)
+        # A run makes hundreds of worlds with a dozen people each: what a secret costs is tested apart.
+        client_secrets._PARAMETERS = _QUICK
+        self._stack.callback(setattr, client_secrets, "_PARAMETERS", _AS_SHIPPED)
         try:
             await self._start()
         except BaseException:
