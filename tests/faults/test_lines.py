@@ -128,6 +128,18 @@ async def test_what_the_server_refuses_was_not_done(database: Database):
         assert (await connection.execute(text("SELECT count(*) FROM idempotency"))).scalar_one() == 0
 
 
+async def test_a_text_too_long_is_not_cut_off_in_a_transaction(database: Database):
+    """Where a unit is several statements, what a column cannot hold is refused as well."""
+    long = NewRecord("acme", "t" * 81, 1, "cust-1", "pan", b"d" * 16, b"sealed", 2**62)
+    async with Unit(database) as unit:
+        await unit.run(select(record.c.token))
+        await unit.add_records([long])
+        with pytest.raises(Unavailable):
+            await unit.commit()
+    async with database.connect() as connection:
+        assert (await connection.scalars(select(record.c.token))).all() == []
+
+
 async def test_no_connection_is_no_doubt(database: Database):
     """Where none is to be had nothing was sent: unavailable, and the outcome is known."""
     nowhere = open_database(str(make_url(database.url).set(port=1).render_as_string(hide_password=False)))

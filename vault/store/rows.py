@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from keys.prepared import wide
 from vault.store import failures
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def among(
 ) -> ColumnElement[bool]:
     """`member` is one of `values`. A list of parameters would be another statement for each length."""
     if engine.dialect.name == "postgresql":
-        return member == any_(literal(list(values), ARRAY(member.type)))
+        return member == any_(literal(list(values), ARRAY(wide(member.type))))
     return member.in_(list(values))
 
 
@@ -104,8 +105,8 @@ def _given(
 ) -> Select[tuple[object, ...]]:
     """Columns as arrays of one statement's parameters."""
     names = list(columns)
-    arrays = [literal(list(columns[name]), ARRAY(table.c[name].type)) for name in names]
-    given = func.unnest(*arrays).table_valued(*(column(name, table.c[name].type) for name in names))
+    arrays = [literal(list(columns[name]), ARRAY(wide(table.c[name].type))) for name in names]
+    given = func.unnest(*arrays).table_valued(*(column(name, wide(table.c[name].type)) for name in names))
     given = given.render_derived()
-    fixed = [literal(value, table.c[name].type) for name, value in same.items()]
+    fixed = [literal(value, wide(table.c[name].type)) for name, value in same.items()]
     return select(*fixed, *(given.c[name] for name in names))
