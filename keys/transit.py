@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
@@ -268,12 +268,13 @@ class Transit:
         size: int = CHUNK,
     ) -> list[T]:
         """`work` on at most `size` items at a time, chunks side by side, results in order."""
-        parts = [items[start : start + size] for start in range(0, len(items), size)]
         until = self._until() if until is None else until
-        turn = self._long if len(parts) > 1 else nullcontext()
+        if len(items) <= size:
+            return await self._run(partial(work, items), until) if items else []
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
 
         async def run(part: Sequence[I]) -> list[T]:
-            async with turn:
+            async with self._long:
                 return await self._run(partial(work, part), until)
 
         return [result for done in await asyncio.gather(*map(run, parts)) for result in done]

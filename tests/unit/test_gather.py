@@ -10,6 +10,7 @@ import pytest
 from keys.errors import PoolEmpty, Tampered
 from vault.errors import BadRequest, OutcomeUnknown, RecordTampered, ServiceError, Throttled, Unavailable
 from vault.service.gather import Gather, Limits
+from vault.service.turns import WORTH_A_LIST
 from vault.store.failures import Clash
 
 
@@ -302,7 +303,7 @@ async def test_lists_at_once_is_a_bound():
     await desk.hold()
     waiting = []
     for i in range(6):
-        waiting.append(desk.send(f"r{i}"))
+        waiting.append(desk.send(f"r{i}", items=WORTH_A_LIST))
         await settle()
     other = desk.send("other", tenant="bcme")
     await settle()

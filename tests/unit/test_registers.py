@@ -7,10 +7,12 @@ import pytest
 
 from keys.errors import Sealed
 from tests.fakes.authority import World
+from tests.plugins.waiting import until
 from vault.errors import NotFound, Unavailable
 from vault.model.grants import parse_grant
 from vault.model.register import StoredRegister, to_bytes
 from vault.service.credentials import revoke
+from vault.service.registers import AHEAD, FRESH
 
 
 @pytest.fixture
@@ -187,6 +189,20 @@ async def test_everybody_shares_one_look(world):
     assert isinstance(answers[0], asyncio.CancelledError)
     assert len({id(answer) for answer in answers[1:]}) == 1
     assert (world.store.looks, world.store.reads) == (1, 1)
+
+
+async def test_the_next_look_begins_before_anybody_waits_for_it(world):
+    """Under load a request finds the last look still good, and the next one under way."""
+    worker = world.another_worker()
+    await worker.of("acme")
+    world.store.looks = 0
+    world.clock.tick(AHEAD)
+    with pytest.raises(StopIteration):  # it waits for nothing
+        worker.of("acme").send(None)
+    await until(lambda: world.store.looks == 1 and worker._look is None)
+    world.clock.tick(FRESH - 0.01)
+    await worker.of("acme")
+    assert world.store.looks == 1
 
 
 async def test_the_key_server_may_be_away(world):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.service.turns import Turns
+from vault.service.turns import WORTH_A_LIST, Turns
 
 MOST = 1000
 
@@ -49,6 +49,20 @@ def test_newcomer_waits_for_no_backlog(sizes):
     assert turns.next_list(MOST) == {}
     turns.done(under_way[0])
     assert names(turns.next_list(MOST)) == ["other"]
+
+
+def test_a_few_wait_for_the_list_under_way():
+    """What waits beside a list of its own credential is gathered until it is worth one; others need not."""
+    turns = desk(singles=[1])
+    under_way = turns.next_list(MOST)
+    for number in range(1, WORTH_A_LIST):
+        turns.add("singles", Ask(f"more{number}"))
+    assert not turns.ready()
+    turns.add("singles", Ask("last"))
+    assert items(turns.next_list(MOST)) == {"singles": WORTH_A_LIST}
+    turns.done(under_way)
+    turns.add("other", Ask("other"))
+    assert turns.ready()
 
 
 def test_nobody_takes_every_door():

@@ -9,6 +9,8 @@ from vault.errors import ServiceError, Unavailable
 from vault.store.backlog import Backlog
 
 FRESH = 1.0
+"""Seconds after which there is another look, which nobody waits for yet."""
+LATEST = 2.0
 """Seconds a look counts."""
 BEHIND = 60.0
 """Seconds of lag that wake someone, and between two alarms."""
@@ -27,7 +29,9 @@ class Bound:
     clock: Callable[[], float]
     alarm: Callable[[str, str, str], None]
     """Told (code, tenant, what exactly)."""
-    _looks: "dict[str, tuple[float, asyncio.Task[Backlog]]]" = field(default_factory=dict)
+    _looks: "dict[str, asyncio.Task[Backlog]]" = field(default_factory=dict)
+    _known: dict[str, tuple[float, Backlog]] = field(default_factory=dict)
+    """When the last look that told something began, and what it told."""
     _alarmed: dict[str, float] = field(default_factory=dict)
 
     async def assert_near(self, tenant: str) -> None:
@@ -40,18 +44,24 @@ class Bound:
             raise LogBacklog(detail=behind, retry_after=5)
 
     async def look(self, tenant: str) -> Backlog:
-        """How far behind, as of the last second. One look serves everybody who waits. Raises: Unavailable."""
-        looked, task = self._looks.get(tenant, (float("-inf"), None))
-        if task is None or self.clock() - looked >= FRESH or _failed(task):
-            task = asyncio.create_task(self._read(tenant))
-            self._looks[tenant] = self.clock(), task
-        # Shielded: a caller that hangs up does not spoil the look for the others.
-        found = await asyncio.shield(task)
+        """How far behind, as of two seconds ago at most. One look serves everybody. Raises: Unavailable."""
+        looked, found = self._known.get(tenant, (float("-inf"), None))
+        age = self.clock() - looked
+        look = self._looks.get(tenant)
+        if look is None or (look.done() and (age >= FRESH or _failed(look))):
+            look = self._looks[tenant] = asyncio.create_task(self._read(tenant))
+            look.add_done_callback(_failed)  # seen: perhaps nobody waits for it
+        if found is None or age >= LATEST:
+            # Shielded: a caller that hangs up does not spoil the look for the others.
+            found = await asyncio.shield(look)
         self._wake(tenant, found.microseconds / 1_000_000)
         return found
 
     async def _read(self, tenant: str) -> Backlog:
-        return await self.read(tenant, self.limit)
+        begun = self.clock()
+        found = await self.read(tenant, self.limit)
+        self._known[tenant] = begun, found
+        return found
 
     async def watch(self, tenants: Iterable[str]) -> None:
         """Look at every tenant, and show the worst to whoever watches the metrics."""

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+WORTH_A_LIST = 128
+"""Items that wait, from which on a second list beside the first gains more than it costs."""
+
 
 class Waiting(Protocol):
     """A request that waits."""
@@ -40,7 +43,7 @@ class Turns(Generic[W]):
     """The lines of one tenant, and the lists under way."""
 
     def __init__(self, lists_at_once: int) -> None:
-        """Of one credential no more than one, while others are there.
+        """Of one credential no more than one, while others are there or too few of its own items wait.
 
         One more list may be under way, for credentials that are in none: it waits for no two others to end.
         """
@@ -117,4 +120,5 @@ class Turns(Generic[W]):
     def _may_go(self, line: _Line[W]) -> bool:
         if not line.lists:
             return self._under_way <= self._lists_at_once
-        return self._under_way < self._lists_at_once and len(self._lines) == 1
+        alone = self._under_way < self._lists_at_once and len(self._lines) == 1
+        return alone and line.items >= WORTH_A_LIST
