@@ -271,13 +271,12 @@ class Transit:
         until = self._until() if until is None else until
         if len(items) <= size:
             return await self._run(partial(work, items), until) if items else []
-        parts = [items[start : start + size] for start in range(0, len(items), size)]
 
-        async def run(part: Sequence[I]) -> list[T]:
+        async def run(start: int) -> list[T]:
             async with self._long:
-                return await self._run(partial(work, part), until)
+                return await self._run(partial(work, items[start : start + size]), until)
 
-        return [result for done in await asyncio.gather(*map(run, parts)) for result in done]
+        return [one for part in await asyncio.gather(*map(run, range(0, len(items), size))) for one in part]
 
     async def _run(self, work: Callable[[float], T], until: float | None = None) -> T:
         """`work(until)` in a thread; again, after a pause, while it fails for a passing reason."""
