@@ -1,6 +1,7 @@
 """What every endpoint starts and ends with: the body within its limit, the caller, the answer."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Sized
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -147,12 +148,14 @@ async def _let_in(request: Request, door: Awaitable[None]) -> None:
 async def _linger(request: Request) -> None:
     """Let who is refused wait for his answer, so that asking again at once gains nothing and costs little.
 
-    What arrives meanwhile is thrown away: a connection with an unread body could not be kept.
+    Not all for the same time: else a crowd that was refused together comes back together, before others. What
+    arrives meanwhile is thrown away: a connection with an unread body could not be kept.
     """
-    with suppress(TimeoutError), Within(LINGER_SECONDS):
+    seconds = LINGER_SECONDS * (0.5 + random.random())  # noqa: S311 - spreads answers, protects nothing
+    with suppress(TimeoutError), Within(seconds):
         while (await request.receive()).get("more_body", False):
             pass
-        await asyncio.sleep(LINGER_SECONDS)
+        await asyncio.sleep(seconds)
 
 
 def count(request: Request, items: Sized) -> None:
