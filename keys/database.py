@@ -46,6 +46,8 @@ class Database(AsyncEngine):
         self._made_by = lines or engine
         self._places = asyncio.Semaphore(most)
         self._idle: list[Line] = []
+        self.open = True
+        """Until it is let go; lines that are in use then are ended after their statement."""
 
     async def line(self) -> "Line":
         """A line for one statement. Raises: FAILURES, and then nothing was run."""
@@ -74,6 +76,7 @@ class Database(AsyncEngine):
 
     async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002  # the engine's own signature
         """Let every connection go that is not in use."""
+        self.open = False
         idle, self._idle = self._idle, []
         for line in idle:
             await line.connection.close()
@@ -128,7 +131,7 @@ class Line:
             sound = refused(error)
             raise
         finally:
-            if sound:
+            if sound and self._database.open:
                 self._database.give_back(self)
             else:
                 await self._database.throw_away(self)

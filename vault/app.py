@@ -129,13 +129,13 @@ def _ingest(plane: Base, settings: Settings) -> Running:
     api = IngestApi(plane.authenticator, common.registers, gather, parts.ledger.notices)
 
     async def warm() -> None:
-        for tenant in await common.registers.tenants():
-            await pool.warm(tenant)
-            await parts.fingerprints.warm(tenant)
+        for tenant in await plane.patiently(common.registers.tenants):
+            await plane.patiently(partial(pool.warm, tenant))
+            await plane.patiently(partial(parts.fingerprints.warm, tenant))
 
     async def start() -> None:
         await plane.start()
-        await plane.patiently(warm)
+        await warm()
         metrics.watch_pool(lambda: pool.lowest() or 0, pool.seconds_left)
 
     async def stop() -> None:

@@ -15,6 +15,7 @@ from tests.plugins.service import Databank
 from tests.plugins.waiting import until
 from vault.errors import OutcomeUnknown, Unavailable
 from vault.store import failures
+from vault.store.authority import AuthorityStore
 from vault.store.engine import open_database
 from vault.store.schema import record
 from vault.store.unit import NewAnswer, NewRecord, Unit
@@ -154,6 +155,24 @@ async def test_more_at_once_than_there_are_connections(database: Database):
     assert 1 <= len(set(found)) <= PIECES
     async with database.begin() as connection:
         await connection.execute(text("SELECT 1"))
+
+
+async def test_who_may_do_what_is_known_while_every_transaction_waits(database: Database):
+    """The look at authority, which every request depends on, needs none of the transactions' connections."""
+    async with database.begin() as only:
+        await only.execute(text("SELECT 1"))
+        store = AuthorityStore(database)
+        assert (await store.standing(), await store.latest_versions(), await store.frozen()) == (None, {}, {})
+
+
+async def test_a_line_in_use_when_the_database_is_let_go_is_ended(database: Database):
+    """It ends after its statement: nothing keeps a connection of what is closed."""
+    asking = await asleep(database)
+    await database.dispose()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await said(database, WHO)
+    assert database._idle == []
 
 
 async def test_nothing_is_left_open_once_the_database_is_let_go(database: Database):

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
 from keys.errors import Unreachable
 from tests.fakes.log_world import LogWorld
@@ -13,7 +13,7 @@ from tests.story.test_log import sequencer
 from vault.log_bound import bound_of
 from vault.service.backlog import Bound, LogBacklog
 from vault.store import schema
-from vault.store.backlog import STANDING, Backlog
+from vault.store.backlog import FLOOD, STANDING, Backlog
 from vault.store.engine import open_database
 from vault.store.log import LogStore
 
@@ -74,6 +74,28 @@ async def test_a_burst_stops_nothing(logged: LogWorld):
         await reveal.assert_near("acme")
 
 
+async def test_no_age_excuses_a_flood(logged: LogWorld):
+    """Ten times the bound is too much, whatever the time at which the oldest is said to have come."""
+    reveal = bound(logged)
+    await logged.commit(FLOOD * LIMIT.events)
+    with pytest.raises(LogBacklog):
+        await reveal.assert_near("acme")
+
+
+async def test_a_list_without_events_hides_no_age(logged: LogWorld):
+    """Whoever puts an empty list before all others makes nothing younger, and a burst no older."""
+    reveal = bound(logged)
+    await logged.commit(50)
+    c = schema.signed_list.c
+    [real] = await logged.rows(select(schema.signed_list).order_by(c.list_id).limit(1))
+    before = (int.from_bytes(real.list_id) - 1).to_bytes(16)
+    await logged.sql(insert(schema.signed_list).values({**real._mapping, "list_id": before, "seq": 10**6}))
+    await reveal.assert_near("acme")
+    await stood(logged)
+    with pytest.raises(LogBacklog):
+        await reveal.assert_near("acme")
+
+
 async def test_one_old_event_is_enough(logged: LogWorld):
     """One event without a checkpoint for ten minutes stops everything, and wakes someone at one minute."""
     reveal = bound(logged)
@@ -98,7 +120,7 @@ async def test_numbered_but_unsigned_events_count(logged: LogWorld):
     await logged.commit(12)
     assert await numbering.step() == 12
     await stood(logged)
-    assert (await reveal.look("acme")).events == 10  # counting stops at enough
+    assert (await reveal.look("acme")).events == 12
     with pytest.raises(LogBacklog):
         await reveal.assert_near("acme")
 

@@ -65,6 +65,20 @@ def test_a_few_wait_for_the_list_under_way():
     assert turns.ready()
 
 
+def test_a_few_do_not_wait_behind_a_long_list():
+    """Beside a thousand of its own credential a single request has the second list at once."""
+    turns = desk(mixed=[MOST])
+    under_way = turns.next_list(MOST)
+    turns.add("mixed", Ask("single"))
+    short = turns.next_list(MOST)
+    assert names(short) == ["single"]
+    turns.done(under_way)
+    turns.add("mixed", Ask("next"))
+    assert not turns.ready()
+    turns.done(short)
+    assert turns.ready()
+
+
 def test_nobody_takes_every_door():
     """However much of one credential waits, it has no more lists under way than its two."""
     turns = desk(abuser=[1000] * 8)

@@ -22,7 +22,7 @@ class LogBacklog(Unavailable):
 
 @dataclass(slots=True, kw_only=True)
 class Bound:
-    """How far behind each tenant's log is, looked at once a second at most, and what follows from it."""
+    """How far behind each tenant's log is, looked at about once a second, and what follows from it."""
 
     read: Callable[[str, Backlog], Awaitable[Backlog]]
     limit: Backlog
@@ -44,7 +44,10 @@ class Bound:
             raise LogBacklog(detail=behind, retry_after=5)
 
     async def look(self, tenant: str) -> Backlog:
-        """How far behind, as of two seconds ago at most. One look serves everybody. Raises: Unavailable."""
+        """How far behind, by a look begun two seconds ago at most, or by one that everybody waits for.
+
+        Raises: Unavailable.
+        """
         looked, found = self._known.get(tenant, (float("-inf"), None))
         age = self.clock() - looked
         look = self._looks.get(tenant)

@@ -43,13 +43,15 @@ class Turns(Generic[W]):
     """The lines of one tenant, and the lists under way."""
 
     def __init__(self, lists_at_once: int) -> None:
-        """Of one credential no more than one, while others are there or too few of its own items wait.
+        """Of one credential no more than one, while others are there, or while few of its own items wait for
+        a list that is short.
 
         One more list may be under way, for credentials that are in none: it waits for no two others to end.
         """
         self._lists_at_once = lists_at_once
         self._lines: dict[str, _Line[W]] = {}
-        self._under_way = 0
+        self._under_way = self._long = 0
+        """Lists, and how many of them are long."""
         self._now = 0
         """Where the request stood that was taken last."""
 
@@ -83,11 +85,13 @@ class Turns(Generic[W]):
         for credential in taken:
             self._lines[credential].lists += 1
         self._under_way += bool(taken)
+        self._long += _is_long(taken)
         return taken
 
     def done(self, taken: dict[str, list[W]]) -> None:
         """A list has run. Who is at rest is forgotten when he owes nobody a turn, or when all are at rest."""
         self._under_way -= 1
+        self._long -= _is_long(taken)
         for credential in taken:
             self._lines[credential].lists -= 1
         resting = {name: line for name, line in self._lines.items() if not (line.waiting or line.lists)}
@@ -121,4 +125,9 @@ class Turns(Generic[W]):
         if not line.lists:
             return self._under_way <= self._lists_at_once
         alone = self._under_way < self._lists_at_once and len(self._lines) == 1
-        return alone and line.items >= WORTH_A_LIST
+        return alone and (self._long > 0 or line.items >= WORTH_A_LIST)
+
+
+def _is_long(taken: dict[str, list[W]]) -> bool:
+    """Whether a list is one that a few should not wait behind."""
+    return sum(waiter.items for some in taken.values() for waiter in some) >= WORTH_A_LIST

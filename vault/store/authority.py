@@ -16,6 +16,10 @@ _LATEST = Prepared(
     lambda _: select(register.c.tenant, func.max(register.c.version)).group_by(register.c.tenant)
 )
 
+_STANDING = Prepared(
+    lambda _: select(standing.c.seq, standing.c.document, standing.c.signature, standing.c.key_version)
+)
+
 
 class AuthorityStore:
     """Reads of authority, and the one-time use of assertions. Every method may raise Unavailable."""
@@ -44,13 +48,9 @@ class AuthorityStore:
 
     async def standing(self) -> StoredStanding | None:
         """What control last vouched for."""
-        c = standing.c
         with failures.statements():
-            async with self._engine.connect() as connection:
-                row = (
-                    await connection.execute(select(c.seq, c.document, c.signature, c.key_version))
-                ).one_or_none()
-        return StoredStanding(*row) if row is not None else None
+            found = await _STANDING.run(self._engine)
+        return StoredStanding(*found[0]) if found else None
 
     async def put_standing(self, new: StoredStanding) -> bool:
         """Replace the row whose `seq` is one less, or insert the first; False when it moved on meanwhile."""

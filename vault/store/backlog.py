@@ -14,6 +14,8 @@ LATE = 20_000_000
 """µs by which a list may be committed after its id was made and still be looked for behind the log's end."""
 STANDING = 5_000_000
 """µs after which an event would long have a checkpoint if anybody were at work."""
+FLOOD = 10
+"""Times the limit of events, at which it does not matter how young the oldest is said to be."""
 UNCOUNTED = "authenticate"
 """Failed authentications cannot be kept from coming, so they must not be able to stop anything."""
 
@@ -29,9 +31,9 @@ class Backlog:
         """Whether it is as old as the limit, or holds as many events and has stood still for a moment.
 
         A burst holds more than the limit within a second, and is proved in the next: a sequencer at work
-        keeps the oldest young. A time that is yet to come is nobody's age.
+        keeps the oldest young. A time that is yet to come is nobody's age, and no age excuses a flood.
         """
-        standing = not 0 <= self.microseconds < STANDING
+        standing = not 0 <= self.microseconds < STANDING or self.events >= FLOOD * limit.events
         return self.microseconds >= limit.microseconds or (self.events >= limit.events and standing)
 
 
@@ -50,9 +52,10 @@ async def read_backlog(engine: AsyncEngine, tenant: str, limit: Backlog) -> Back
     with failures.statements():
         async with engine.connect() as connection:
             end = await _end(connection, tenant)
-            found = await _measure(connection, tenant, end, limit.events)
+            enough = FLOOD * limit.events
+            found = await _measure(connection, tenant, end, enough)
             if found.reaches(limit):
-                found = await _measure(connection, tenant, end, limit.events, counted=True)
+                found = await _measure(connection, tenant, end, enough, counted=True)
             return found
 
 
@@ -85,7 +88,8 @@ async def _measure(
     for first in (waiting.order_by(signed_list.c.list_id), unsigned.order_by(leaf.c.idx)):
         row = (await connection.execute(first.limit(1))).one_or_none()
         if row is not None:
-            times.append(await _recorded(connection, tenant, row.list_id) or end.now)
+            # Without any event it is as old as can be: the second, exact look leaves such a list out.
+            times.append(await _recorded(connection, tenant, row.list_id) or 0)
     return Backlog(events, end.now - min(times, default=end.now))
 
 

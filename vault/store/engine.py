@@ -15,8 +15,8 @@ STATEMENT_SECONDS = 2.0
 """Half a deadline is too long to wait for one statement."""
 # A plan kept for any list looks through a list of 1,000 row by row on a young table: 200 ms.
 _PLANNED_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
-# The few statements of the lines find every row by its own key, whatever the size of table and list, and
-# planning them each time took longer than running them.
+# The few statements of the lines find every row by its own key, whatever the size of table and list, but for
+# the looks at what is small and read whole. Planning them each time took longer than running them.
 _PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 
 
