@@ -183,14 +183,14 @@ def _reveal(plane: Base, settings: Settings) -> Running:
     async def canary() -> None:
         """Unwrap the DEK that seals nothing; before an ingest worker has planted one, just ask."""
         tenants = await plane.parts.registers.tenants()
-        planted = await keystore.fetch(tenants[0], [CANARY]) if tenants else {}
-        known = planted.get(CANARY)
+        known = (await keystore.fetch(tenants[0], [CANARY])).get(CANARY) if tenants else None
         await plane.transit.probe(tenants[0] if known else None, known)
 
     plane.canary = canary
 
     async def stop() -> None:
         await asyncio.gather(*(one.drain() for one in (opening, searching, looking, disclosing)))
+        await parts.bound.drain()
         await keystore.close()
         await plane.stop()
 

@@ -40,6 +40,7 @@ class Watch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._bound.drain()
 
     async def _run(self) -> None:
         while True:

@@ -131,6 +131,7 @@ class Base:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(ServiceError):
             await write_down(self.failed, self.parts, everything=True)
+        await self.parts.registers.drain()
         await self.transit.aclose()
         await self.data.dispose()
 

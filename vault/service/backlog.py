@@ -60,6 +60,10 @@ class Bound:
         self._wake(tenant, found.microseconds / 1_000_000)
         return found
 
+    async def drain(self) -> None:
+        """Wait for the looks that nobody waits for."""
+        await asyncio.gather(*self._looks.values(), return_exceptions=True)
+
     async def _read(self, tenant: str) -> Backlog:
         begun = self.clock()
         found = await self.read(tenant, self.limit)

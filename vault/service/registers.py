@@ -146,6 +146,11 @@ class Registers:
         self._looked = float("-inf")
         self._look = None
 
+    async def drain(self) -> None:
+        """Wait for a look that nobody waits for."""
+        if self._look is not None:
+            await asyncio.gather(self._look, return_exceptions=True)
+
     async def _latest(self, tenant: str) -> Authority:
         await self._look_again()
         authority = self._current(tenant)
