@@ -17,7 +17,14 @@ WAIT_SECONDS = 2.0
 """For so long a statement waits until one of the lines is free."""
 PLANNED_SECONDS = 30.0
 """For so long a line's statements keep their plans."""
-FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+FAILURES = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection whose server said good-bye before anything was asked
+    OSError,
+    TimeoutError,
+)
 """Whatever a database, or the way to it, can fail with."""
 
 

@@ -25,6 +25,6 @@ pytest_plugins = [
 @pytest.fixture(autouse=True)
 def umask() -> Iterator[None]:
     """Commands run within a test make files for their user alone; the next test does not inherit that."""
-    before = os.umask(0o022)
+    os.umask(0o022)
     yield
-    os.umask(before)
+    os.umask(0o022)

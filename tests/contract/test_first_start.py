@@ -139,6 +139,7 @@ class Database:
         rules = (ROOT / "docker" / "pg_hba.conf").read_text().replace("peer", "trust")
         rules = rules.replace("hostnossl all      all       all      reject", "").replace("hostssl", "host")
         (folder / "pg_hba.conf").write_text(rules)
+        (folder / "pg_hba.conf").chmod(0o644)  # whatever the umask that was inherited
         self._run([str(BIN / "initdb"), "-N", "-U", "postgres", "-A", "reject", "-D", str(folder / "rows")])
         with (folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(_as_server(self._command()), cwd=folder, stderr=log)
@@ -178,6 +179,7 @@ class Database:
     def _own(self) -> None:
         text = (ROOT / "docker" / "owner.sh").read_text().replace("/run/strongroom", str(self.folder))
         (self.folder / "owner.sh").write_text(text)
+        (self.folder / "owner.sh").chmod(0o644)
         self._run(["/bin/sh", str(self.folder / "owner.sh")], POSTGRES_DB="data")
 
     def stop(self) -> None:

@@ -195,5 +195,6 @@ async def written(database: Database, row: NewRecord, slot: bytes | None = None)
 
 def test_every_failure_of_the_driver_is_known_by_name():
     """What asyncpg raises of its own is among the failures that are translated."""
-    for kind in (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.ConnectionDoesNotExistError):
+    kinds = asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.ConnectionDoesNotExistError
+    for kind in (*kinds, asyncpg.InternalClientError, asyncpg.exceptions.ProtocolError):
         assert issubclass(kind, FAILURES)

@@ -37,5 +37,5 @@ async def test_sequencer_finds_what_waits(engine):
 
 async def test_backlog_is_counted(engine):
     """The bound of the log is known, too: a plane that could not tell would refuse to open anything."""
-    found = await read_backlog(engine, "acme", Backlog(100_000, 10**15))
+    found = await read_backlog(engine, "acme", Backlog(100_000, 2**62))
     assert found.events == LISTS

@@ -89,7 +89,8 @@ async def _measure(
         row = (await connection.execute(first.limit(1))).one_or_none()
         if row is not None:
             # Without any event it is as old as can be: the second, exact look leaves such a list out.
-            times.append(await _recorded(connection, tenant, row.list_id) or 0)
+            unknown = end.now if counted else 0
+            times.append(await _recorded(connection, tenant, row.list_id) or unknown)
     return Backlog(events, end.now - min(times, default=end.now))
 
 
