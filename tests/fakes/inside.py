@@ -122,23 +122,11 @@ async def inside(
     bound = replace(bound_of(LogStore(data), ENOUGH), clock=monotonic)
     lookup = Lookup(ring, clock=lambda: clock.us / 1e6)
     reveal = Reveal(**others, log=log, unwrapper=ring, lookup=lookup, bound=bound)
-    yield Inside(
-        ring,
-        registers,
-        clock,
-        ingest,
-        reveal,
-        Office(
-            **others,
-            log=log,
-            pool=ingest.pool,
-            indexer=ring,
-            signer=ring,
-            log_name="log.test",
-            backup_days=35,
-        ),
-        _resealer(ingest, ring, keystore, data),
-    )
+    office = Office(
+        **others, log=log, pool=ingest.pool, indexer=ring, signer=ring, log_name="log.test", backup_days=35
+    )  # fmt: skip
+    resealer = _resealer(ingest, ring, keystore, data)
+    yield Inside(ring, registers, clock, ingest, reveal, office, resealer)
     await ingest.pool.close()
     await keystore.close()
     await data.dispose()

@@ -97,8 +97,8 @@ async def test_a_flood_of_refused_accesses_is_bounded_too(service: World):
     before, begun = await recorded(service), monotonic()
     answers = await asyncio.gather(*(send(service, worker, 5, who="auditor") for _ in range(30)))
     found = Counter(answer.status_code for answer in answers)
-    assert {403, 429} <= set(found) <= {403, 429, 503}  # a slow disk is no part of it
-    assert 5 * found[403] <= await recorded(service) - before <= 25 + (monotonic() - begun)
+    assert set(found) == {403, 429}, [one.text for one in answers if one.status_code not in (403, 429)]
+    assert await recorded(service) - before == 5 * found[403] <= 25 + (monotonic() - begun)
 
 
 async def test_every_operation_of_a_known_caller_counts(service: World):

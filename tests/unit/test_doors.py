@@ -120,6 +120,7 @@ async def test_who_gives_up_makes_way_for_who_stood_behind(hall, monkeypatch, pa
     hall.come("quiet", who="quiet")
     hall.come("half", size=BYTES_AT_ONCE // 2)
     await settle()
+    # In force as each of them comes: the long one gives up or hangs up, the short one behind it does not.
     monkeypatch.setattr(module, "SECONDS", patience)
     bulk = hall.come("bulk", size=BULK)
     await settle()

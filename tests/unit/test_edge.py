@@ -111,6 +111,7 @@ async def test_bodies_are_asked_for_only_as_fast_as_they_are_worked_on():
 async def test_who_is_refused_waits_for_his_answer(monkeypatch: pytest.MonkeyPatch, ends: bool):  # noqa: FBT001
     """Past the rate the answer stays away although all of the body is here, or whatever of it comes, and all
     of that is thrown away."""
+    # So long that no machine is slow enough to see it end; then none at all.
     monkeypatch.setattr(edge, "LINGER_SECONDS", 3600.0)
     gate = Gate(Admission.by(Allowance(1, 1, workers=1, clock=lambda: 0.0), clock=lambda: 0.0))
     good = gate.come("busy", b"{}")
