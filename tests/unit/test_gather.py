@@ -28,12 +28,14 @@ class Verb:
 
     def __init__(self) -> None:
         self.lists: list[tuple[str, list[str]]] = []
+        self.began: list[float] = []
         self.open = asyncio.Event()
         self.open.set()
         self.failure: BaseException | None = None
 
     async def __call__(self, tenant: str, asks: Sequence[Ask]) -> list[str | ServiceError]:
         self.lists.append((tenant, [ask.name for ask in asks]))
+        self.began.append(asyncio.get_running_loop().time())
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
@@ -311,3 +313,23 @@ async def test_lists_at_once_is_a_bound():
     desk.verb.open.set()
     await outcomes(other, *waiting)
     await desk.gather.drain()
+
+
+async def test_after_a_list_of_several_the_next_begins_a_little_later():
+    """While requests come close together, what arrives within the moment shares one list."""
+    desk = Desk(apart=0.05)
+    assert await outcomes(desk.send("a"), desk.send("b")) == ["a", "b"]
+    late = desk.send("c")
+    await settle()
+    assert await outcomes(late, desk.send("d")) == ["c", "d"]
+    assert desk.verb.names == [["a", "b"], ["c", "d"]]
+    assert desk.verb.began[1] - desk.verb.began[0] >= 0.05
+
+
+async def test_who_comes_alone_is_served_at_once():
+    """However far lists of several are kept apart, one after the other waits for nothing."""
+    desk = Desk(apart=60)
+    async with asyncio.timeout(5):
+        assert [(await outcomes(desk.send(name)))[0] for name in "abc"] == ["a", "b", "c"]
+        assert await outcomes(desk.send("long", items=1000)) == ["long"]
+        assert await outcomes(desk.send("d")) == ["d"]

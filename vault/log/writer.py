@@ -6,6 +6,7 @@ from hashlib import sha256
 from vault.log.event import SALT_BYTES, Draft, Stamp
 from vault.log.lists import GENESIS, Heading, SignedList, WorkerKey
 from vault.model.names import show_id, time_ordered_id
+from vault.slices import in_slices
 
 
 class Lane:
@@ -36,20 +37,20 @@ class LogWriter:
         idle = self._idle.get(tenant)
         return idle.pop() if idle else Lane(tenant, self._random(16))
 
-    def write(self, lane: Lane, drafts: Sequence[Draft], *, list_id: bytes) -> SignedList:
+    async def write(self, lane: Lane, drafts: Sequence[Draft], *, list_id: bytes) -> SignedList:
         """Stamp the drafts and sign them as the lane's next list."""
         at = self._now()
         stamp = Stamp(at=at, place={"batch": show_id("lst", list_id), "worker": self.worker.worker_id.hex()})
         salts = self._random(SALT_BYTES * len(drafts))
         randoms = self._random(9 * len(drafts))
-        events = [
+        events = await in_slices(
             stamp.event(
                 draft,
                 event_id=time_ordered_id(at + i, randoms[9 * i : 9 * i + 9]),
                 salt=salts[SALT_BYTES * i : SALT_BYTES * (i + 1)],
             )
             for i, draft in enumerate(drafts)
-        ]
+        )
         heading = Heading(lane.tenant, list_id, self.worker.worker_id, lane.chain, lane.seq, lane.previous)
         return self.worker.sign(heading, events)
 

@@ -36,6 +36,9 @@ class Limits:
     seconds: float = 3.0
     lists_at_once: int = 2
     """Of one tenant; and one more for those who are in none of them."""
+    apart: float = 0.004
+    """Seconds from the start of a list of several requests to the next one's: every list costs something by
+    itself. After a request that was alone nobody waits for this."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +55,18 @@ class _Line(Generic[Q, A]):
 
     turns: Turns[_Waiter[Q, A]]
     running: int = 0
+    not_before: float = 0.0
+    """When the next list may begin, on the loop's clock."""
+    pausing: bool = False
+    """A task waits for that time."""
+
+    async def pause(self) -> None:
+        """Return when the next list may begin."""
+        wait = self.not_before - asyncio.get_running_loop().time()
+        if wait > 0:
+            self.pausing = True
+            await asyncio.sleep(wait)
+            self.pausing = False
 
 
 class Gather(Generic[Q, A]):
@@ -99,8 +114,8 @@ class Gather(Generic[Q, A]):
             raise Unavailable("queue_full", retry_after=1)
 
     def _start(self, tenant: str, line: _Line[Q, A]) -> None:
-        """Serve the line, unless whoever waits in it waits for a list that is under way."""
-        if line.running > self._limits.lists_at_once or not line.turns.ready():
+        """Serve the line, unless whoever waits in it waits for a list that is under way, or about to be."""
+        if line.pausing or line.running > self._limits.lists_at_once or not line.turns.ready():
             return
         line.running += 1
         task = asyncio.get_running_loop().create_task(self._serve(tenant, line))
@@ -121,14 +136,18 @@ class Gather(Generic[Q, A]):
         self._start(tenant, line)
 
     async def _serve(self, tenant: str, line: _Line[Q, A]) -> None:
+        await line.pause()
         while taken := line.turns.next_list(self._limits.list_items):
             waiters = [waiter for some in taken.values() for waiter in some]
+            if len(waiters) > 1:
+                line.not_before = asyncio.get_running_loop().time() + self._limits.apart
             self._items -= sum(waiter.items for waiter in waiters)
             self._start(tenant, line)
             try:
                 await self._answer(tenant, waiters)
             finally:
                 line.turns.done(taken)
+            await line.pause()
 
     async def _answer(self, tenant: str, waiters: list[_Waiter[Q, A]]) -> None:
         """Run one list and give everyone in it an answer, whatever happens."""

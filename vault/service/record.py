@@ -38,7 +38,7 @@ async def record_drawn(
     async with parts.store.begin() as unit:
         drafts = await draw(unit)
         lane = parts.log.lane(tenant)
-        signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
+        signed = await parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
         if deed is not None:
             await deed(unit, signed)
         await unit.add_list(signed)

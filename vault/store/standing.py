@@ -4,8 +4,8 @@ Read as columns of the statement that loads the record, so that no act can fall 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Self
 
 import msgspec
 from sqlalchemy import BindParameter, Label, ScalarSelect, func, select
@@ -33,12 +33,13 @@ class Standing(msgspec.Struct, frozen=True):
         """The state of the record; nothing of a closed account is more than restricted."""
         return "restricted" if self.closed and self.kept_as == "active" else self.kept_as
 
-    @classmethod
-    def read(cls, kept_as: str | None, account: str | None, said: str | None) -> Self:
-        """From the columns of `standing_of`."""
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def read(kept_as: str | None, account: str | None, said: str | None) -> "Standing":
+        """From the columns of `standing_of`. Many records stand alike: one value serves them all."""
         pairs = (pair.partition(_BETWEEN) for pair in said.split(_AFTER)) if said else ()
         acts = {purpose: act for purpose, _, act in pairs}
-        return cls(kept_as or "active", account == "closed", MappingProxyType(acts))
+        return Standing(kept_as or "active", account == "closed", MappingProxyType(acts))
 
 
 NOTHING_SAID = Standing()

@@ -115,7 +115,11 @@ class Unit:
         """Write a signed list and its events."""
         heading = signed.heading
         mine = {"tenant": heading.tenant, "list_id": heading.list_id}
-        self._waiting.append(Rows(schema.event, mine, _columns_of(signed.events)))
+        columns = _columns_of(signed.events)
+        said_once = {}
+        if all(len(set(columns[name])) == 1 for name in _OF_A_REQUEST):
+            said_once = {name: columns.pop(name)[0] for name in _OF_A_REQUEST}
+        self._waiting.append(Rows(schema.event, mine | said_once, columns))
         self._add_one(
             schema.signed_list,
             {
@@ -130,8 +134,12 @@ class Unit:
         )
 
     async def add_records(self, records: Sequence[NewRecord]) -> None:
-        """Write sealed records as first versions. Raises: StaleLease when a DEK's lease has run out."""
-        self._add(schema.record, records, _RECORD)
+        """Write sealed records of one tenant as first versions.
+
+        Raises: StaleLease when a DEK's lease has run out.
+        """
+        if records:
+            self._add(schema.record, records, _RECORD, tenant=records[0].tenant)
 
     async def add_answers(self, answers: Sequence[NewAnswer]) -> None:
         """Remember answers under their idempotency slots. Raises: Clash when a slot is taken."""
@@ -240,7 +248,9 @@ class Unit:
 
 
 # The database numbers the first version: ingest may not name it.
-_RECORD = tuple(name for name in NewRecord.__struct_fields__ if name != "version")
+_RECORD = tuple(name for name in NewRecord.__struct_fields__ if name not in ("tenant", "version"))
+_OF_A_REQUEST = ("sealed", "actor", "verb", "decision", "purpose")
+"""Columns that the events of one request share: no array is sent of what is equal in all of them."""
 
 
 def _columns_of(events: Sequence[Event]) -> dict[str, Sequence[object]]:
