@@ -1,12 +1,11 @@
 """Stamps drafts and signs them. One chain per lane; a lane whose commit is uncertain is never used again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
-from vault.log.event import SALT_BYTES, Draft, Stamp
+from vault.log.event import SALT_BYTES, Draft, Event, Stamp
 from vault.log.lists import GENESIS, Heading, SignedList, WorkerKey
 from vault.model.names import show_id, time_ordered_id
-from vault.slices import in_slices
 
 
 class Lane:
@@ -37,13 +36,17 @@ class LogWriter:
         idle = self._idle.get(tenant)
         return idle.pop() if idle else Lane(tenant, self._random(16))
 
-    async def write(self, lane: Lane, drafts: Sequence[Draft], *, list_id: bytes) -> SignedList:
+    def write(self, lane: Lane, drafts: Sequence[Draft], *, list_id: bytes) -> SignedList:
         """Stamp the drafts and sign them as the lane's next list."""
+        return self.sign(lane, list(self.stamped(drafts, list_id=list_id)), list_id=list_id)
+
+    def stamped(self, drafts: Sequence[Draft], *, list_id: bytes) -> Iterator[Event]:
+        """The events of a list, each made as it is asked for, all of one time."""
         at = self._now()
         stamp = Stamp(at=at, place={"batch": show_id("lst", list_id), "worker": self.worker.worker_id.hex()})
         salts = self._random(SALT_BYTES * len(drafts))
         randoms = self._random(9 * len(drafts))
-        events = await in_slices(
+        return (
             stamp.event(
                 draft,
                 event_id=time_ordered_id(at + i, randoms[9 * i : 9 * i + 9]),
@@ -51,6 +54,9 @@ class LogWriter:
             )
             for i, draft in enumerate(drafts)
         )
+
+    def sign(self, lane: Lane, events: Sequence[Event], *, list_id: bytes) -> SignedList:
+        """Sign events as the lane's next list."""
         heading = Heading(lane.tenant, list_id, self.worker.worker_id, lane.chain, lane.seq, lane.previous)
         return self.worker.sign(heading, events)
 

@@ -198,7 +198,7 @@ async def carry_out(order: Order, deed: Deed, authority: Authority, control: Con
 async def _record(unit: AuthorityUnit, draft: Draft, control: Control, deed: Deed | None) -> None:
     """Add the event to the unit and commit it. A lane is kept only once its list is durable."""
     lane = control.log.lane(draft.caller.tenant)
-    signed = await control.log.write(lane, [draft], list_id=control.log.new_list_id())
+    signed = control.log.write(lane, [draft], list_id=control.log.new_list_id())
     if deed is not None:
         await deed(unit, signed.events[0].event_id)
     await unit.add_list(signed)

@@ -127,7 +127,7 @@ async def _commit(job: Job, swaps: Sequence[tuple[Stored, NewRecord]], parts: Re
             if not going:
                 return 0
             drafts = [_draft(job, old, new) for old, new in going]
-            signed = await parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
+            signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
             await parts.resealing.swap(unit, job.tenant, going)
             await unit.add_list(signed)
             await unit.commit()

@@ -19,7 +19,7 @@ from vault.policy.rules import Policy
 from vault.service.blind import index_rows
 from vault.service.idempotency import Key, answered, first_of_each
 from vault.service.parts import Ingest
-from vault.service.record import kept
+from vault.service.record import kept, written
 from vault.service.refusals import problem, refused_before
 from vault.slices import in_slices, slices
 from vault.store.failures import StaleLease
@@ -115,7 +115,7 @@ async def _seal_all(
     index = await _index_rows(tenant, items, policy, parts)
     lane = parts.log.lane(tenant)
     drafts = await in_slices(_draft(item, policy) for item in items)
-    signed = await parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
+    signed = await written(lane, drafts, parts)
     receipts = await in_slices(map(signed.receipt, signed.events))
     for item, receipt in zip(items, receipts, strict=True):
         item.receipt = receipt
