@@ -47,6 +47,7 @@ CHUNK = 128
 OPENING_CHUNK = 240
 """Items in one call, of new DEKs and of wrapped ones. OpenBao refuses JSON with more than 1,000 strings."""
 
+_json = msgspec.json.encode
 _NAME = re.compile(r"[a-z0-9_-]{1,128}")
 _FIRST_PAUSE = 0.05
 _STANDBY_PAUSES = (0.05, 0.1, 0.2)
@@ -276,7 +277,12 @@ class Transit:
             async with self._long:
                 return await self._run(partial(work, items[start : start + size]), until)
 
-        return [one for part in await asyncio.gather(*map(run, range(0, len(items), size))) for one in part]
+        parts = [asyncio.create_task(run(start)) for start in range(0, len(items), size)]
+        try:
+            return [one for part in await asyncio.gather(*parts) for one in part]
+        finally:
+            for part in parts:
+                part.cancel()  # where one has failed, nobody waits for the others
 
     async def _run(self, work: Callable[[float], T], until: float | None = None) -> T:
         """`work(until)` in a thread; again, after a pause, while it fails for a passing reason."""
@@ -295,11 +301,9 @@ class Transit:
     async def _once(self, work: Callable[[float], T], until: float) -> T:
         loop = asyncio.get_running_loop()
         left = max(0.0, until - time.monotonic())
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(left):
                 return await loop.run_in_executor(self._threads, work, until)
-        except TimeoutError:
-            pass
         raise Unreachable("deadline")
 
     def _until(self) -> float:
@@ -314,7 +318,3 @@ def checked_name(name: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise Misconfigured("not a name of a key or mount")
     return name
-
-
-def _json(body: Mapping[str, object]) -> bytes:
-    return msgspec.json.encode(body)

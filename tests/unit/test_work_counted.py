@@ -1,13 +1,16 @@
 """How much work a list costs, counted: decisions, calls to the key server, connections."""
 
+import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 import pytest_asyncio
 from urllib3.connection import HTTPConnection
 
+from keys.errors import Refused, Unreachable
 from keys.methods import AppRole
 from keys.nodes import Server
 from keys.ring import WrappedDek
@@ -56,6 +59,21 @@ async def test_a_long_list_is_opened_in_few_calls_over_kept_connections(server, 
     assert max(request.body.count(b'"ciphertext"') for request in server.requests) == OPENING_CHUNK
     assert len(lines) <= 4
     assert server.asked("auth/approle/login") == 1
+
+
+async def test_when_one_call_of_a_list_fails_the_others_are_not_tried_again(transit):
+    """A list that failed leaves nothing behind that goes on asking until its deadline."""
+    tries: Counter[str] = Counter()
+
+    def work(part: Sequence[str], _: float) -> list[str]:
+        tries.update(part)
+        raise Refused("no") if part == ["refused"] else Unreachable("for now")
+
+    with pytest.raises(Refused):
+        await transit._in_chunks(["away", "refused", "gone"], work, None, 1)
+    seen = tries.copy()
+    await asyncio.sleep(0.3)
+    assert tries == seen
 
 
 def test_a_request_is_written_in_one_piece(server, monkeypatch):
@@ -112,7 +130,7 @@ def test_a_list_to_open_is_decided_once_for_each_kind(decisions):
     """A grant is looked for once for each type of token, and so is what the policy says."""
     ask = Ask(caller("acme", "pay", "detokenize:payment"), "detokenize", purpose="payment", reference="p-1")
     texts = [mint(kind, bytes([n]) * 17) for n in range(40) for kind in ("bank_account", "upi_vpa")]
-    items = asked.asked_each(ask, [*texts, "no token", "nor this"], FIELDS)
+    items = list(asked.asked_each(ask, [*texts, "no token", "nor this"], FIELDS))
     assert len(decisions) == 2
     assert [item.allowed for item in items] == [True] * 80 + [False] * 2
     decide = deciding.Deciding(SHIPPED)
