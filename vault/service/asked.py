@@ -55,8 +55,7 @@ def asked(template: Ask, text: str, fields: Catalogue) -> Item:
 def asked_each(template: Ask, texts: Iterable[str], fields: Catalogue) -> Iterator[Item]:
     """`template` for each token a caller sent, and whether a grant covers it: looked for once for each type.
 
-    Each is made as it is asked for.
-    Decided before any lookup, so that a stranger learns nothing.
+    Each is made as it is asked for. Decided before any lookup, so that a stranger learns nothing.
     """
     kinds: dict[str | None, tuple[Ask, Decision]] = {}
     for text in texts:
