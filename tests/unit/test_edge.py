@@ -3,16 +3,20 @@
 import asyncio
 import json
 import os
+import time
 from dataclasses import dataclass, replace
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tests.unit.test_gather import settle
+from vault import metrics
 from vault.api import edge
 from vault.api.bodies import DetokenizeBody, TokenizeBody, decode
 from vault.api.edge import LARGEST_BODY, read_body
 from vault.api.ingest import idempotency_key
+from vault.api.metered import metered
 from vault.api.problems import Net, Netted, end_visit
 from vault.errors import BadRequest, ServiceError, Throttled, TooLarge
 from vault.model.ask import Caller
@@ -125,6 +129,27 @@ async def test_who_is_refused_waits_for_his_answer(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Throttled, match="rate_limited"):
         await last.task
     for one in (good, refused, last):
+        await one.go()
+
+
+async def test_what_a_refused_caller_is_kept_waiting_is_no_time_of_the_service(monkeypatch):
+    """An abuser's answers stay away, and nobody reads in the metrics that the service has become slow."""
+    monkeypatch.setattr(edge, "LINGER_SECONDS", 0.4)
+    gate = Gate(Admission.by(Allowance(1, 1, workers=1, clock=lambda: 0.0), clock=lambda: 0.0))
+    first, refused = gate.come("busy", b"{}"), gate.come("busy", b"{}")
+
+    async def endpoint(_: Request) -> Response:
+        await refused.task
+        raise AssertionError
+
+    began = time.perf_counter()
+    with pytest.raises(Throttled):
+        await metered("lingers", endpoint)(refused.request)
+    took = time.perf_counter() - began
+    seen = metrics.registry.get_sample_value("strongroom_request_seconds_sum", {"operation": "lingers"})
+    assert took >= 0.2
+    assert 0 <= seen <= took - 0.2
+    for one in (first, refused):
         await one.go()
 
 

@@ -152,10 +152,16 @@ async def _linger(request: Request) -> None:
     arrives meanwhile is thrown away: a connection with an unread body could not be kept.
     """
     seconds = LINGER_SECONDS * (0.5 + random.random())  # noqa: S311 - spreads answers, protects nothing
+    request.scope["state"]["lingered"] = seconds
     with suppress(TimeoutError), Within(seconds):
         while (await request.receive()).get("more_body", False):
             pass
         await asyncio.sleep(seconds)
+
+
+def lingered(request: Request) -> float:
+    """Seconds for which whoever was refused has been kept waiting on purpose."""
+    return float(request.scope["state"].get("lingered", 0.0))
 
 
 def count(request: Request, items: Sized) -> None:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vault import metrics
+from vault.api.edge import lingered
 from vault.api.problems import Endpoint
 from vault.errors import ServiceError
 
@@ -30,7 +31,7 @@ def metered(name: str, endpoint: Endpoint) -> Endpoint:
             status = problem.status
             raise
         finally:
-            seconds.observe(time.perf_counter() - started)
+            seconds.observe(max(0.0, time.perf_counter() - started - lingered(request)))
             requests(status).inc()
         return response
 
