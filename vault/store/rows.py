@@ -7,11 +7,8 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
-    Select,
     Table,
     any_,
-    column,
-    func,
     insert,
     literal,
     select,
@@ -22,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keys.prepared import wide
 from vault.store import failures
+from vault.store.writing import given_rows, parameters
 
 T = TypeVar("T")
 
@@ -63,7 +61,8 @@ async def insert_rows(
     """Insert rows given as columns; `same` holds what is equal in all of them. No columns: one row."""
     names = list(columns)
     if connection.dialect.name == "postgresql" and columns:
-        await connection.execute(insert(table).from_select([*same, *names], _given(table, same, columns)))
+        new = insert(table).from_select([*same, *names], given_rows(table, tuple(same), tuple(names)))
+        await connection.execute(new, parameters(same, columns))
         return
     every = zip(*columns.values(), strict=True) if columns else [()]
     rows = [{**same, **dict(zip(names, row, strict=True))} for row in every]
@@ -81,12 +80,13 @@ async def put_rows(
     names = [*same, *columns]
     kept = {column.name for column in table.primary_key}
     if connection.dialect.name == "postgresql":
-        into = postgresql.insert(table).from_select(names, _given(table, same, columns))
+        into = postgresql.insert(table).from_select(names, given_rows(table, tuple(same), tuple(columns)))
         await connection.execute(
             into.on_conflict_do_update(
                 index_elements=list(table.primary_key),
                 set_={name: into.excluded[name] for name in names if name not in kept},
-            )
+            ),
+            parameters(same, columns),
         )
         return
     one = sqlite.insert(table)
@@ -98,15 +98,3 @@ async def put_rows(
         {**same, **dict(zip(columns, row, strict=True))} for row in zip(*columns.values(), strict=True)
     ]
     await connection.execute(put, rows_of)
-
-
-def _given(
-    table: Table, same: Mapping[str, object], columns: Mapping[str, Sequence[object]]
-) -> Select[tuple[object, ...]]:
-    """Columns as arrays of one statement's parameters."""
-    names = list(columns)
-    arrays = [literal(list(columns[name]), ARRAY(wide(table.c[name].type))) for name in names]
-    given = func.unnest(*arrays).table_valued(*(column(name, wide(table.c[name].type)) for name in names))
-    given = given.render_derived()
-    fixed = [literal(value, wide(table.c[name].type)) for name, value in same.items()]
-    return select(*fixed, *(given.c[name] for name in names))
