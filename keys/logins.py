@@ -6,9 +6,9 @@ from typing import Any
 from keys.admin import Admin
 from keys.errors import Misconfigured
 from keys.methods import AppRole, Certificate, Identity, Jwt, WrappedAppRole
+from keys.names import checked_name
 from keys.plan import CertLogins, JwtLogins, Plan, Report
 from keys.policies import IDENTITIES, LENT, PLANES, policy_name
-from keys.transit import checked_name
 
 LENT_FOR = 24 * 3600
 """Seconds after which the secret id of an identity lent for a job ends at the latest."""

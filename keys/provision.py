@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from keys.admin import Admin
 from keys.errors import Misconfigured, Refused
 from keys.logins import set_up_logins
+from keys.names import checked_name, kek_of
 from keys.plan import Plan, Report
 from keys.policies import HONEY, IDENTITIES, WRITERS, guard, policy, policy_name, worker_key
-from keys.transit import checked_name, kek_of
 
 SIGNING_KEYS = (*map(worker_key, WRITERS), "authority", "log", "cert")
 AUDITED_HEADER = "X-Strongroom-Batch"

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from keys.answers import KeySettings
 from keys.errors import Misconfigured, Overprivileged
+from keys.names import kek_of
 from keys.policies import IDENTITIES, WRITERS, worker_key
 from keys.provision import SIGNING_KEYS
-from keys.transit import Transit, kek_of
+from keys.transit import Transit
 
 _ANYONE = " ".join(IDENTITIES)
 

@@ -6,7 +6,6 @@ passing reason is tried again until the deadline; nothing else is.
 
 import asyncio
 import random
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +32,10 @@ from keys.answers import (
 )
 from keys.context import context_of
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
-from keys.errors import Busy, KeysError, Misconfigured, Tampered, Unreachable
+from keys.errors import Busy, KeysError, Misconfigured, Refused, Tampered, Unreachable
 from keys.login import Login
 from keys.methods import Identity
+from keys.names import checked_name, kek_of
 from keys.nodes import Server
 from keys.ring import Hashed, WrappedDek
 from keys.wire import ONCE, PLAIN, How, Manner
@@ -48,15 +48,9 @@ OPENING_CHUNK = 240
 """Items in one call, of new DEKs and of wrapped ones. OpenBao refuses JSON with more than 1,000 strings."""
 
 _json = msgspec.json.encode
-_NAME = re.compile(r"[a-z0-9_-]{1,128}")
 _FIRST_PAUSE = 0.05
 _STANDBY_PAUSES = (0.05, 0.1, 0.2)
 """A standby learns of a rotation within 100 ms; a version still unknown after these was never made."""
-
-
-def kek_of(tenant: str) -> str:
-    """The name of a tenant's KEK."""
-    return f"kek-{tenant}"
 
 
 class _Some(Protocol[T]):
@@ -273,16 +267,22 @@ class Transit:
         if len(items) <= size:
             return await self._run(partial(work, items), until) if items else []
 
+        failed: list[KeysError] = []
+
+        def attempt(part: Sequence[I], until: float) -> list[T]:
+            if failed:
+                raise Refused("another call of this list failed")  # nobody waits for this one
+            return work(part, until)
+
         async def run(start: int) -> list[T]:
             async with self._long:
-                return await self._run(partial(work, items[start : start + size]), until)
+                try:
+                    return await self._run(partial(attempt, items[start : start + size]), until)
+                except KeysError as failure:
+                    failed.append(failure)
+                    raise
 
-        parts = [asyncio.create_task(run(start)) for start in range(0, len(items), size)]
-        try:
-            return [one for part in await asyncio.gather(*parts) for one in part]
-        finally:
-            for part in parts:
-                part.cancel()  # where one has failed, nobody waits for the others
+        return [one for part in await asyncio.gather(*map(run, range(0, len(items), size))) for one in part]
 
     async def _run(self, work: Callable[[float], T], until: float | None = None) -> T:
         """`work(until)` in a thread; again, after a pause, while it fails for a passing reason."""
@@ -311,10 +311,3 @@ class Transit:
 
     def _path(self, verb: str, name: str) -> str:
         return f"{self._mount}/{verb}/{checked_name(name)}"
-
-
-def checked_name(name: str) -> str:
-    """A name that stays one segment of a path. Raises: Misconfigured."""
-    if _NAME.fullmatch(name) is None:
-        raise Misconfigured("not a name of a key or mount")
-    return name

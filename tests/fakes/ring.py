@@ -15,10 +15,10 @@ from keys.answers import KeySettings, decoded, encoded
 from keys.context import context_of
 from keys.envelope import DEK_BYTES, DEK_ID_BYTES
 from keys.errors import Busy, KeysError, Misconfigured, Retired, Tampered
+from keys.names import checked_name, kek_of
 from keys.policies import HONEY
 from keys.provision import SIGNING_KEYS
 from keys.ring import Hashed, WrappedDek
-from keys.transit import checked_name, kek_of
 
 V = TypeVar("V")
 

@@ -18,10 +18,11 @@ from keys.devserver import RunningServer
 from keys.errors import KeysError, KeystoreUnavailable, Outdated, Sealed, Tampered
 from keys.holdings import Holdings
 from keys.keystore import CANARY, Keystore, dek
+from keys.names import kek_of
 from keys.pool import Pool
 from keys.provision import provision_tenant
 from keys.ring import WrappedDek
-from keys.transit import OPENING_CHUNK, Transit, kek_of
+from keys.transit import OPENING_CHUNK, Transit
 from tests.plugins.bao import Provisioned
 from tests.plugins.service import KINDS, Databank
 from tests.plugins.waiting import until

@@ -1,7 +1,7 @@
-"""A burst on a database so young that PostgreSQL has no statistics of it: nothing waits for them."""
+"""Statistics that PostgreSQL does not have yet, or that are wrong: no statement depends on them."""
 
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from vault.store.backlog import Backlog, read_backlog
 from vault.store.engine import open_database
@@ -25,6 +25,37 @@ async def engine(databank):
         await connection.execute(text(f"INSERT INTO leaf ({columns}) {leaves}"))
     yield made
     await made.dispose()
+
+
+@pytest_asyncio.fixture
+async def mistaken(databank):
+    """Lists of one event beside lists of 1,000: ANALYZE takes them for few, and each for long."""
+    made = open_database((await databank("postgresql")).data_url)
+    columns = "tenant, event_id, list_id, position, commitment, salt, body, actor, verb, decision"
+    list_id = _ID.replace("g)", "CASE WHEN g <= 4000 THEN g % 4 ELSE g END)")
+    rows = f"SELECT 'acme', {_ID}, {list_id}, 0, 'c', 's', 'b', 'a', 'v', 'allow'"
+    async with made.begin() as connection:
+        await connection.execute(
+            text(f"INSERT INTO event ({columns}) {rows} FROM generate_series(1, 12000) g")
+        )
+        await connection.execute(text("ALTER TABLE event_default ALTER list_id SET (n_distinct = 4)"))
+        await connection.execute(text("ANALYZE event_default"))
+    yield made
+    await made.dispose()
+
+
+async def test_wrong_statistics_let_nobody_read_a_whole_table(mistaken):
+    """The events of many lists are found by their lists, although PostgreSQL believes they are nearly all."""
+    asked = []
+    event.listen(mistaken.sync_engine, "before_cursor_execute", lambda *sent: asked.append(sent[2:4]))
+    ids = [number.to_bytes(16) for number in range(4001, 8001)]
+    found = await SequencerStore(mistaken).entries("acme", ids)
+    assert all(len(members) == 1 for members in found.values())
+    (statement, parameters), *_ = asked
+    async with mistaken.connect() as connection:
+        plan = (await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)).scalars().all()
+    assert any("Index Cond" in line and "list_id" in line for line in plan)
+    assert not any("Seq Scan" in line for line in plan)
 
 
 async def test_sequencer_finds_what_waits(engine):

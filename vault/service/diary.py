@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from keys.transit import kek_of
+from keys.names import kek_of
 from vault.log.event import read_timestamp
 from vault.service.key_work import VERB as KEYS
 from vault.service.provenance import Provenance

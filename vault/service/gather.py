@@ -62,11 +62,12 @@ class _Line(Generic[Q, A]):
 
     async def pause(self) -> None:
         """Return when the next list may begin."""
-        wait = self.not_before - asyncio.get_running_loop().time()
-        if wait > 0:
+        while (wait := self.not_before - asyncio.get_running_loop().time()) > 0:
             self.pausing = True
-            await asyncio.sleep(wait)
-            self.pausing = False
+            try:
+                await asyncio.sleep(wait)
+            finally:
+                self.pausing = False
 
 
 class Gather(Generic[Q, A]):

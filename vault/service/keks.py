@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from keys.answers import KeySettings
-from keys.transit import kek_of
+from keys.names import kek_of
 
 
 class KeyReader(Protocol):

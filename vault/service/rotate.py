@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from keys.answers import KeySettings
-from keys.transit import kek_of
+from keys.names import kek_of
 from vault.service.keks import Counter, Kek, KeyReader, look
 from vault.service.key_work import Step
 from vault.service.pace import Pace

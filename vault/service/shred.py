@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from keys.answers import KeySettings
-from keys.transit import kek_of
+from keys.names import kek_of
 from vault.errors import Conflict, Unavailable
 from vault.log.event import timestamp
 from vault.model.persons import same_person

@@ -17,7 +17,10 @@ STATEMENT_SECONDS = 2.0
 _PLANNED_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
 # The few statements of the lines find every row by its own key, whatever the size of table and list, but for
 # the looks at what is small and read whole. Planning them each time took longer than running them.
-_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
+# Rows are found by keys even where statistics say that it would not pay. They can be wrong: beside lists of
+# 1,000 events PostgreSQL takes all lists for long, and read four million rows to find 20,000.
+_BY_KEYS = {"enable_seqscan": "off"}
 
 
 def open_database(
@@ -25,7 +28,7 @@ def open_database(
 ) -> Database:
     """An engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`. Raises: ValueError for others.
 
-    `statement_seconds` None: a statement of PostgreSQL may take as long as it takes.
+    `statement_seconds` None: a statement of PostgreSQL may take as long as it takes, and read whole tables.
     """
     try:
         driver = make_url(url).drivername
@@ -39,7 +42,7 @@ def open_database(
 
 
 def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> Database:
-    lines = max(1, pool_size // 2)
+    lines, unhurried = max(1, pool_size // 2), statement_seconds is None
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -47,13 +50,13 @@ def _postgresql(url: str, pool_size: int, statement_seconds: float | None) -> Da
         max_overflow=0,
         pool_timeout=STATEMENT_SECONDS,
         pool_pre_ping=False,
-        connect_args=_connecting(statement_seconds, _PLANNED_EACH_TIME),
+        connect_args=_connecting(statement_seconds, _PLANNED_EACH_TIME | ({} if unhurried else _BY_KEYS)),
     )
     straight = create_async_engine(
         url,
         hide_parameters=True,
         poolclass=NullPool,
-        connect_args=_connecting(statement_seconds, _PLANNED_ONCE),
+        connect_args=_connecting(statement_seconds, _PLANNED_ONCE | _BY_KEYS),
     )
     return Database(engine, lines=straight, most=lines)
 

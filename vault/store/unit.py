@@ -139,7 +139,8 @@ class Unit:
         Raises: StaleLease when a DEK's lease has run out.
         """
         if records:
-            self._add(schema.record, records, _RECORD, tenant=records[0].tenant)
+            (tenant,) = {one.tenant for one in records}
+            self._add(schema.record, records, _RECORD, tenant=tenant)
 
     async def add_answers(self, answers: Sequence[NewAnswer]) -> None:
         """Remember answers under their idempotency slots. Raises: Clash when a slot is taken."""

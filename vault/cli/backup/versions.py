@@ -1,7 +1,8 @@
 """Whether the key server still has the KEK versions of a copy's keys: asked before anything else."""
 
 from keys.identity import read_identity
-from keys.transit import Transit, kek_of
+from keys.names import kek_of
+from keys.transit import Transit
 from vault.cli.backup.manifest import Manifest
 from vault.cli.failures import CommandError
 from vault.settings import Settings

@@ -40,7 +40,7 @@ def finality(*, tenant: Tenant, out: Out, as_json: AsJson = False) -> None:
 
 
 async def _state(tenant: str, settings: "Settings") -> "SignedFinality":
-    from keys.transit import kek_of
+    from keys.names import kek_of
     from vault.cli.keys.named import wanted
     from vault.log import finality as statements
     from vault.plane import base

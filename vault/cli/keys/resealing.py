@@ -136,7 +136,7 @@ def reindex(
 
 
 async def _reseal(settings: "Settings", asked: Asked) -> Done:
-    from keys.transit import kek_of
+    from keys.names import kek_of
     from vault.resealer import resealing
     from vault.service import reseal as verb
 

@@ -163,7 +163,7 @@ class Job:
 
 async def _look(name: str, settings: "Settings", tenant: str | None) -> tuple[Sequence[str], dict[str, Any]]:
     """The tenants it is about, and each one's last cycle as the key server bears it out."""
-    from keys.transit import kek_of
+    from keys.names import kek_of
     from vault.operators import operating
     from vault.reading import diary_of
     from vault.service.shred import in_force

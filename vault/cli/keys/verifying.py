@@ -61,7 +61,7 @@ async def assert_verified(
 
 
 async def _verify(tenant: str, person: str, settings: "Settings") -> "Verified":
-    from keys.transit import kek_of
+    from keys.names import kek_of
     from vault.cli.founding import operator
     from vault.cli.keys.named import wanted
     from vault.reading import revealing
