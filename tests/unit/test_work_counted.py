@@ -130,7 +130,7 @@ def test_a_list_to_open_is_decided_once_for_each_kind(decisions):
     """A grant is looked for once for each type of token, and so is what the policy says."""
     ask = Ask(caller("acme", "pay", "detokenize:payment"), "detokenize", purpose="payment", reference="p-1")
     texts = [mint(kind, bytes([n]) * 17) for n in range(40) for kind in ("bank_account", "upi_vpa")]
-    items = list(asked.asked_each(ask, [*texts, "no token", "nor this"], FIELDS))
+    items = asked.asked_each(ask, [*texts, "no token", "nor this"], FIELDS)
     assert len(decisions) == 2
     assert [item.allowed for item in items] == [True] * 80 + [False] * 2
     decide = deciding.Deciding(SHIPPED)

@@ -18,8 +18,8 @@ from vault.service.catalogue import UNKNOWN_CLASS, catalogue
 from vault.service.gather import Gather
 from vault.service.idempotency import Key, key_for
 from vault.service.registers import Registers
+from vault.service.slices import slices
 from vault.service.tokenize import Answer, NewValue, Tokenized, TokenizeRequest
-from vault.slices import slices
 from vault.store.notices import Notices
 
 

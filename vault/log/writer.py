@@ -1,9 +1,9 @@
 """Stamps drafts and signs them. One chain per lane; a lane whose commit is uncertain is never used again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from vault.log.event import SALT_BYTES, Draft, Event, Stamp
+from vault.log.event import SALT_BYTES, Draft, Stamp
 from vault.log.lists import GENESIS, Heading, SignedList, WorkerKey
 from vault.model.names import show_id, time_ordered_id
 
@@ -38,25 +38,18 @@ class LogWriter:
 
     def write(self, lane: Lane, drafts: Sequence[Draft], *, list_id: bytes) -> SignedList:
         """Stamp the drafts and sign them as the lane's next list."""
-        return self.sign(lane, list(self.stamped(drafts, list_id=list_id)), list_id=list_id)
-
-    def stamped(self, drafts: Sequence[Draft], *, list_id: bytes) -> Iterator[Event]:
-        """The events of a list, each made as it is asked for, all of one time."""
         at = self._now()
         stamp = Stamp(at=at, place={"batch": show_id("lst", list_id), "worker": self.worker.worker_id.hex()})
         salts = self._random(SALT_BYTES * len(drafts))
         randoms = self._random(9 * len(drafts))
-        return (
+        events = [
             stamp.event(
                 draft,
                 event_id=time_ordered_id(at + i, randoms[9 * i : 9 * i + 9]),
                 salt=salts[SALT_BYTES * i : SALT_BYTES * (i + 1)],
             )
             for i, draft in enumerate(drafts)
-        )
-
-    def sign(self, lane: Lane, events: Sequence[Event], *, list_id: bytes) -> SignedList:
-        """Sign events as the lane's next list."""
+        ]
         heading = Heading(lane.tenant, list_id, self.worker.worker_id, lane.chain, lane.seq, lane.previous)
         return self.worker.sign(heading, events)
 

@@ -1,6 +1,6 @@
 """From tokens as callers send them to asks and to what the database has: how every verb on tokens starts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -18,7 +18,6 @@ from vault.policy.decide import Deciding, granted
 from vault.policy.rules import Policy
 from vault.policy.states import State, opens
 from vault.service.catalogue import UNKNOWN_CLASS, class_of
-from vault.slices import slices
 from vault.store.records import Store, Stored
 from vault.store.standing import Standing
 
@@ -49,22 +48,24 @@ class Item(msgspec.Struct):
 
 def asked(template: Ask, text: str, fields: Catalogue) -> Item:
     """`template` for the token a caller sent, and whether a grant covers it."""
-    return next(asked_each(template, [text], fields))
+    return asked_each(template, [text], fields)[0]
 
 
-def asked_each(template: Ask, texts: Iterable[str], fields: Catalogue) -> Iterator[Item]:
+def asked_each(template: Ask, texts: Iterable[str], fields: Catalogue) -> list[Item]:
     """`template` for each token a caller sent, and whether a grant covers it: looked for once for each type.
 
-    Each is made as it is asked for. Decided before any lookup, so that a stranger learns nothing.
+    Decided before any lookup, so that a stranger learns nothing.
     """
     kinds: dict[str | None, tuple[Ask, Decision]] = {}
+    items = []
     for text in texts:
         token = _token(text)
         field_type = token.field_type if token else None
         if field_type not in kinds:
             kinds[field_type] = _kind(template, field_type, fields)
         ask, right = kinds[field_type]
-        yield Item(replace(ask, token=token.text if token else MALFORMED), right)
+        items.append(Item(replace(ask, token=token.text if token else MALFORMED), right))
+    return items
 
 
 def _token(text: str) -> Token | None:
@@ -89,11 +90,10 @@ async def look_up(tenant: str, items: Sequence[Item], policy: Policy, store: Sto
     wanted = {item.ask.token: None for item in items if item.allowed and item.ask.token}
     records = await store.load(tenant, list(wanted)) if wanted else {}
     decide = Deciding(policy)
-    async for some in slices(items):
-        for item in some:
-            if item.allowed:
-                item.stored = records.get(item.ask.token or "")
-                item.decision = _decide(item.ask, item.stored, decide)
+    for item in items:
+        if item.allowed:
+            item.stored = records.get(item.ask.token or "")
+            item.decision = _decide(item.ask, item.stored, decide)
 
 
 def still_allowed(item: Item, now: Standing, policy: Policy) -> Decision:

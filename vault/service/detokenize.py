@@ -1,6 +1,6 @@
 """Detokenize: the one way a value leaves the vault, and never before the access is on record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -30,7 +30,6 @@ from vault.service.opening import (
 )
 from vault.service.parts import Reveal
 from vault.service.spending import Traced, claim, settle
-from vault.slices import in_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ async def detokenize(
     await parts.bound.assert_near(tenant)
     policy = (await parts.registers.of(tenant)).policy
     fields = catalogue(policy)
-    groups = [await in_slices(_asked(request, fields)) for request in requests]
+    groups = [_asked(request, fields) for request in requests]
     items = [item for group in groups for item in group]
     touches = await spring(tenant, items, parts.honey)
     await look_up(tenant, items, policy, parts.store)
@@ -74,7 +73,7 @@ async def detokenize(
     return [answer(request.mode, group) for request, group in zip(requests, groups, strict=True)]
 
 
-def _asked(request: DetokenizeRequest, fields: Catalogue) -> Iterator[Item]:
+def _asked(request: DetokenizeRequest, fields: Catalogue) -> list[Item]:
     template = Ask(
         request.caller,
         "detokenize",
@@ -91,10 +90,10 @@ async def _record(
     """Commit one event for each item, allowed or denied, within the budgets; answer the list's id."""
     items = [item for _, group in traces for item in group]
 
-    def draw() -> Iterator[Draft]:
+    def draw() -> list[Draft]:
         for one, group in traces:
             settle(one, group)
-        return (draft(item, policy, form=item.ask.form) for item in items)
+        return [draft(item, policy, form=item.ask.form) for item in items]
 
     trace = Trace([one for one, _ in traces], draw, touches=touches)
     return traced(items, await record_guarded(tenant, trace, policy, parts))

@@ -4,7 +4,7 @@ What goes to an authority stands in a case that one person decided and another r
 exactly this recipient, ground and token. Where its order is confidential, so are the events and the register.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -40,7 +40,6 @@ from vault.service.parts import Reveal
 from vault.service.recipients import OnFile, on_file
 from vault.service.registers import Authority
 from vault.service.spending import Traced, claim, settle
-from vault.slices import in_slices
 from vault.store.recipients import Disclosure
 from vault.store.records import Stored
 from vault.store.unit import Unit
@@ -78,7 +77,7 @@ async def disclose(
     await parts.bound.assert_near(tenant)
     authority = await parts.registers.of(tenant)
     policy = authority.policy
-    groups = [await in_slices(_asked(request, catalogue(policy))) for request in requests]
+    groups = [_asked(request, catalogue(policy)) for request in requests]
     items = [item for group in groups for item in group]
     touches = await spring(tenant, items, parts.honey)
     await look_up(tenant, items, policy, parts.store)
@@ -101,7 +100,7 @@ async def disclose(
     return [answer(request.mode, group) for request, group in zip(requests, groups, strict=True)]
 
 
-def _asked(request: DiscloseRequest, fields: Catalogue) -> Iterator[Item]:
+def _asked(request: DiscloseRequest, fields: Catalogue) -> list[Item]:
     template = Ask(request.caller, VERB, reference=request.reference)
     return asked_each(template, request.tokens, fields)
 
@@ -177,10 +176,10 @@ async def _record(
     """Commit one event for each item and, beside it, what is about to be given; answer the list's id."""
     items = [item for _, group in traces for item in group]
 
-    def draw() -> Iterator[Draft]:
+    def draw() -> list[Draft]:
         for one, group in traces:
             settle(one, group)
-        return (draft(item, policy) for item in items)
+        return [draft(item, policy) for item in items]
 
     async def deed(unit: Unit, signed: SignedList) -> None:
         given = [

@@ -3,7 +3,7 @@
 Counting, events and freezes are one transaction, which comes before any key is unwrapped.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from vault import metrics
@@ -16,7 +16,6 @@ from vault.service.honey import Touch
 from vault.service.parts import Reveal
 from vault.service.record import record_drawn
 from vault.service.spending import Breach, Claim, spend
-from vault.slices import in_slices
 from vault.store.freezes import Freeze
 from vault.store.unit import Unit
 
@@ -28,7 +27,7 @@ class Trace:
     """What a list would open, how its events read once that is decided, and what is written beside them."""
 
     claims: Sequence[Claim]
-    draw: Callable[[], Iterable[Draft]]
+    draw: Callable[[], Sequence[Draft]]
     deed: Callable[[Unit, SignedList], Awaitable[None]] | None = None
     touches: Sequence[Touch] = field(default_factory=tuple)
 
@@ -42,7 +41,7 @@ async def record_guarded(tenant: str, trace: Trace, policy: Policy, parts: Revea
 
     async def draw(unit: Unit) -> Sequence[Draft]:
         freezing.extend(_broken(one, policy) for one in await spend(unit, tenant, trace.claims, policy))
-        return [*await in_slices(trace.draw()), *freezing]
+        return [*trace.draw(), *freezing]
 
     async def deed(unit: Unit, signed: SignedList) -> None:
         if trace.deed is not None:

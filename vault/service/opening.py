@@ -21,7 +21,7 @@ from vault.service.asked import Item, draft, present, still_allowed
 from vault.service.parts import Reveal
 from vault.service.record import record
 from vault.service.refusals import from_keys, problem
-from vault.slices import slices
+from vault.service.slices import slices
 from vault.store.records import Stored
 from vault.store.wall import open_record
 
@@ -93,14 +93,13 @@ async def look_again(tenant: str, items: Sequence[Item], policy: Policy, parts: 
     if not opened:
         return
     live = await parts.store.standing(tenant, list({stored.token: None for _, stored in opened}))
-    async for some in slices(opened):
-        for item, stored in some:
-            now = live.get((stored.token, stored.version))
-            decision = still_allowed(item, now, policy) if now is not None else None
-            if decision is None:
-                item.outcome = Erased("erased", "erased or replaced while it was being opened")
-            elif isinstance(decision, Denied):
-                item.outcome = problem(decision)
+    for item, stored in opened:
+        now = live.get((stored.token, stored.version))
+        decision = still_allowed(item, now, policy) if now is not None else None
+        if decision is None:
+            item.outcome = Erased("erased", "erased or replaced while it was being opened")
+        elif isinstance(decision, Denied):
+            item.outcome = problem(decision)
 
 
 def hold_back(mode: Mode, group: Sequence[Item]) -> None:

@@ -8,7 +8,6 @@ from vault.log.event import Draft
 from vault.log.lists import SignedList
 from vault.log.writer import Lane
 from vault.service.parts import Parts
-from vault.slices import in_slices
 from vault.store.unit import Unit
 
 
@@ -39,20 +38,13 @@ async def record_drawn(
     async with parts.store.begin() as unit:
         drafts = await draw(unit)
         lane = parts.log.lane(tenant)
-        signed = await written(lane, drafts, parts)
+        signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
         if deed is not None:
             await deed(unit, signed)
         await unit.add_list(signed)
         await unit.commit()
     kept(lane, signed, parts)
     return signed
-
-
-async def written(lane: Lane, drafts: Sequence[Draft], parts: Parts) -> SignedList:
-    """The drafts as the lane's next list, signed; not durable before it is committed, and then `kept`."""
-    list_id = parts.log.new_list_id()
-    events = await in_slices(parts.log.stamped(drafts, list_id=list_id))
-    return parts.log.sign(lane, events, list_id=list_id)
 
 
 def kept(lane: Lane, signed: SignedList, parts: Parts) -> None:

@@ -19,9 +19,9 @@ from vault.policy.rules import Policy
 from vault.service.blind import index_rows
 from vault.service.idempotency import Key, answered, first_of_each
 from vault.service.parts import Ingest
-from vault.service.record import kept, written
+from vault.service.record import kept
 from vault.service.refusals import problem, refused_before
-from vault.slices import in_slices, slices
+from vault.service.slices import slices
 from vault.store.failures import StaleLease
 from vault.store.unit import NewAnswer, NewIndexRow, NewRecord
 from vault.store.wall import Place, digest, seal_record
@@ -81,7 +81,7 @@ async def tokenize(
 ) -> list[Answer | ServiceError]:
     """Answer each request from memory if its key was used, else seal, record, and answer anew."""
     policy = (await parts.registers.of(tenant)).policy
-    requests = [await _keyed(request, policy) for request in requests]
+    requests = [_keyed(request, policy) for request in requests]
     known = await answered(tenant, requests, parts.store, parts.fingerprints)
     first, repeats = first_of_each(requests, known)
     answers: dict[int, Answer | ServiceError] = {i: _again(requests[i], known[i]) for i in known}
@@ -94,14 +94,14 @@ async def tokenize(
     return [answers[i] for i in range(len(requests))]
 
 
-async def _keyed(request: TokenizeRequest, policy: Policy) -> TokenizeRequest:
+def _keyed(request: TokenizeRequest, policy: Policy) -> TokenizeRequest:
     """A request that will bring no token neither uses its key nor is answered from it.
 
     It is refused anew each time, and on record; and many with one key are refused in one list, not in turn.
     """
     if request.key is None:
         return request
-    bad = [_problem(one) is not None for one in await _decided(request, policy)]
+    bad = [_problem(one) is not None for one in _decided(request, policy)]
     refused = any(bad) if request.mode == "all" else all(bad)
     return replace(request, key=None) if refused else request
 
@@ -109,17 +109,16 @@ async def _keyed(request: TokenizeRequest, policy: Policy) -> TokenizeRequest:
 async def _seal_all(
     tenant: str, requests: Sequence[TokenizeRequest], policy: Policy, parts: Ingest
 ) -> list[Answer | ServiceError]:
-    jobs = [await _decided(request, policy) for request in requests]
+    jobs = [_decided(request, policy) for request in requests]
     items = [item for job in jobs for item in job if isinstance(item, _Item)]
     await _seal(tenant, items, parts)
     index = await _index_rows(tenant, items, policy, parts)
     lane = parts.log.lane(tenant)
-    drafts = await in_slices(_draft(item, policy) for item in items)
-    signed = await written(lane, drafts, parts)
-    receipts = await in_slices(map(signed.receipt, signed.events))
-    for item, receipt in zip(items, receipts, strict=True):
-        item.receipt = receipt
-    answers = [await _answer(request, job) for request, job in zip(requests, jobs, strict=True)]
+    drafts = [_draft(item, policy) for item in items]
+    signed = parts.log.write(lane, drafts, list_id=parts.log.new_list_id())
+    for item, event in zip(items, signed.events, strict=True):
+        item.receipt = signed.receipt(event)
+    answers = [_answer(request, job) for request, job in zip(requests, jobs, strict=True)]
     remembered = [one async for one in _remembered(requests, answers, parts)]
     if items:
         await _commit(tenant, _Writing(items, index, remembered, signed), parts)
@@ -151,17 +150,17 @@ async def _commit(tenant: str, writing: _Writing, parts: Ingest) -> None:
         raise
 
 
-async def _decided(request: TokenizeRequest, policy: Policy) -> Job:
+def _decided(request: TokenizeRequest, policy: Policy) -> Job:
     """Decide on each item, once for all of a kind. In mode `all` one refusal keeps the whole request out."""
     caller = request.caller
     kinds = {(one.field_type, one.field_class) for one in request.items if isinstance(one, NewValue)}
     decided = {kind: decide(Ask(caller, "tokenize", *kind), policy) for kind in kinds}
-    job: Job = await in_slices(
+    job: Job = [
         _Item(caller, one, decided[one.field_type, one.field_class], request.notice)
         if isinstance(one, NewValue)
         else one
         for one in request.items
-    )
+    ]
     if request.mode == "all" and not all(isinstance(one, _Item) and _allowed(one) for one in job):
         for one in job:
             if isinstance(one, _Item):
@@ -229,11 +228,11 @@ def _draft(item: _Item, policy: Policy) -> Draft:
     )
 
 
-async def _answer(request: TokenizeRequest, job: Job) -> Answer | ServiceError:
+def _answer(request: TokenizeRequest, job: Job) -> Answer | ServiceError:
     problems = [(i, one) for i, one in enumerate(map(_problem, job)) if one is not None]
     if request.mode == "all" and problems:
         return ServiceError.of_items(problems)
-    return await in_slices(_problem(one) or _tokenized(one) for one in job)
+    return [_problem(one) or _tokenized(one) for one in job]
 
 
 def _problem(one: _Item | ServiceError) -> ServiceError | None:

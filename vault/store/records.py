@@ -23,7 +23,6 @@ from sqlalchemy import (
 from keys.database import Database
 from keys.prepared import Prepared, Statement, given, listed
 from vault.log.lists import WorkerKey
-from vault.slices import slices
 from vault.store import failures
 from vault.store.rows import among, looked_up, rows
 from vault.store.schema import (
@@ -80,12 +79,11 @@ class Store:
         A tombstone outranks every record: what is written beside it afterwards brings nothing back.
         """
         found: dict[str, Stored] = {}
-        async for some in slices(await self._found(_LOAD, tenant=tenant, tokens=tokens)):
-            for row in some:
-                stored = Stored(*(*row[:10], Standing.read(*row[10:])))
-                known = found.get(stored.token)
-                if known is None or _rank(known) < _rank(stored):
-                    found[stored.token] = stored
+        for row in await self._found(_LOAD, tenant=tenant, tokens=tokens):
+            stored = Stored(*(*row[:10], Standing.read(*row[10:])))
+            known = found.get(stored.token)
+            if known is None or _rank(known) < _rank(stored):
+                found[stored.token] = stored
         return found
 
     async def standing(self, tenant: str, tokens: Sequence[str]) -> dict[tuple[str, int], Standing]:
