@@ -32,7 +32,7 @@ from sqlalchemy.sql import text
 
 from keys.database import FAILURES, Database
 from keys.errors import KeystoreUnavailable, Outdated
-from keys.prepared import POSTGRESQL, Prepared, Statement, given, listed, unnested, wide
+from keys.prepared import POSTGRESQL, Prepared, Statement, given, looked_up_each, unnested, wide
 from keys.ring import WrappedDek
 
 metadata = MetaData()
@@ -139,9 +139,8 @@ class Keystore:
 
 
 def _fetch(dialect: str) -> Statement:
-    return select(dek.c.dek_id, dek.c.wrapped).where(
-        given(dek.c.tenant), listed(dialect, dek.c.dek_id, "dek_ids")
-    )
+    mine = select(dek.c.dek_id, dek.c.wrapped).where(given(dek.c.tenant))
+    return looked_up_each(dialect, mine, dek.c.dek_id, "dek_ids")
 
 
 _FETCH = Prepared(_fetch)

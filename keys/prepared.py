@@ -19,6 +19,8 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
@@ -67,6 +69,27 @@ def listed(dialect: str, member: ColumnElement[T], name: str) -> ColumnElement[b
     if dialect == POSTGRESQL:
         return member == any_(bindparam(name, None, ARRAY(wide(member.type))))
     return member.in_(bindparam(name, (), expanding=True))
+
+
+def looked_up_each(
+    dialect: str, query: Select[Any], member: Column[T], name: str, *, newest: Column[Any] | None = None
+) -> Select[Any]:
+    """`query` for each value of `member` in the list that the parameter `name` holds; one row for each.
+
+    On PostgreSQL each is looked up by itself, and by its whole key even without statistics: any other index
+    would need a sort. `newest` ends a key that goes on behind `member`. On SQLite all its rows are found.
+    """
+    if dialect != POSTGRESQL:
+        return query.where(listed(dialect, member, name))
+    asked = unnested({name: member}, "asked")
+    value = asked.c[member.name]
+    if newest is None:
+        # What is equal to one value is in order in any index; what lies between two of them is not.
+        found = query.where(member.between(value, value)).order_by(member)
+    else:
+        found = query.where(member == value).order_by(newest.desc())
+    one = found.limit(1).lateral(member.table.name)
+    return select(*one.c).select_from(asked.join(one, true()))
 
 
 def given(column: Column[T]) -> ColumnElement[bool]:

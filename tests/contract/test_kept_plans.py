@@ -44,7 +44,7 @@ async def databases(databank: Databank) -> AsyncIterator[dict[str, Database]]:
 
 
 @pytest.mark.parametrize("analyzed", [False, True], ids=["no statistics", "statistics"])
-@pytest.mark.parametrize("rows", [0, 1, 50])
+@pytest.mark.parametrize("rows", [0, 1, 50, 4000])
 async def test_every_row_is_found_by_its_own_key(databases: dict[str, Database], rows: int, analyzed: bool):  # noqa: FBT001
     """No hot statement's plan, made on a table of so few rows, looks through a tenant's rows or a table's."""
     for name, filled in (("data", _RECORDS), ("keystore", _DEKS)):

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from keys.database import Database
-from keys.prepared import Prepared, Statement, given, listed
+from keys.prepared import Prepared, Statement, given, listed, looked_up_each
 from vault.log.lists import WorkerKey
 from vault.store import failures
 from vault.store.rows import among, looked_up, rows
@@ -167,19 +167,22 @@ def _load(dialect: str) -> Statement:
         record.c.token, record.c.version, record.c.subject, record.c.field_type, record.c.dek_id,
         record.c.sealed, record.c.created_at, null().cast(BigInteger).label("erased_at"),
         null().cast(BigInteger).label("key_destroyed_at"), record.c.notice, *_HELD_NOW,
-    ).where(given(record.c.tenant), listed(dialect, record.c.token, "tokens"))  # fmt: skip
+    ).where(given(record.c.tenant))  # fmt: skip
     dead = select(
         tombstone.c.token, tombstone.c.version, tombstone.c.subject, tombstone.c.field_type,
         tombstone.c.dek_id, literal(b"", LargeBinary), tombstone.c.created_at, tombstone.c.erased_at,
         tombstone.c.key_destroyed_at, *(null().cast(String) for _ in range(1 + len(_HELD_NOW))),
-    ).where(given(tombstone.c.tenant), listed(dialect, tombstone.c.token, "tokens"))  # fmt: skip
-    return union_all(live, dead)
+    ).where(given(tombstone.c.tenant))  # fmt: skip
+    return union_all(
+        looked_up_each(dialect, live, record.c.token, "tokens", newest=record.c.version),
+        looked_up_each(dialect, dead, tombstone.c.token, "tokens", newest=tombstone.c.version),
+    )
 
 
 def _standing(dialect: str) -> Statement:
-    asked = given(record.c.tenant), listed(dialect, record.c.token, "tokens")
-    living = _buried(record.c.token).is_(None)
-    return select(record.c.token, record.c.version, *_HELD_NOW).where(*asked, living)
+    living = given(record.c.tenant), _buried(record.c.token).is_(None)
+    standing = select(record.c.token, record.c.version, *_HELD_NOW).where(*living)
+    return looked_up_each(dialect, standing, record.c.token, "tokens", newest=record.c.version)
 
 
 def _buried(token: Column[str]) -> ScalarSelect[str]:
