@@ -134,6 +134,7 @@ async def test_who_is_refused_waits_for_his_answer(monkeypatch: pytest.MonkeyPat
 
 async def test_what_a_refused_caller_is_kept_waiting_is_no_time_of_the_service(monkeypatch):
     """An abuser's answers stay away, and nobody reads in the metrics that the service has become slow."""
+    # Long enough to be told from the rest, and short to wait for.
     monkeypatch.setattr(edge, "LINGER_SECONDS", 0.4)
     gate = Gate(Admission.by(Allowance(1, 1, workers=1, clock=lambda: 0.0), clock=lambda: 0.0))
     first, refused = gate.come("busy", b"{}"), gate.come("busy", b"{}")
